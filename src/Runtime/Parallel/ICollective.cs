@@ -1,0 +1,59 @@
+using TorchSharp;
+
+namespace Generated.Parallel;
+
+/// <summary>How values of several ranks are combined.</summary>
+public enum Reduction
+{
+    /// <summary>Sum over ranks.</summary>
+    Sum,
+
+    /// <summary>Maximum over ranks.</summary>
+    Max,
+
+    /// <summary>Mean over ranks.</summary>
+    Average,
+}
+
+/// <summary>
+/// Communication within one group of ranks. Every rank of the group makes the same calls in the same order.
+/// Tensors are contiguous; a tensor that is not is refused with an <see cref="ArgumentException"/>.
+/// </summary>
+public interface ICollective : IDisposable
+{
+    /// <summary>This rank's index in the group, from 0.</summary>
+    int Rank { get; }
+
+    /// <summary>Number of ranks in the group.</summary>
+    int Size { get; }
+
+    /// <summary>Combines <paramref name="tensor"/> over all ranks, in place.</summary>
+    void AllReduce(torch.Tensor tensor, Reduction reduction = Reduction.Sum);
+
+    /// <summary>Concatenates every rank's <paramref name="local"/> along the first dimension into <paramref name="full"/>.</summary>
+    void AllGather(torch.Tensor local, torch.Tensor full);
+
+    /// <summary>Combines <paramref name="full"/> over all ranks and leaves this rank's part of the first dimension in <paramref name="local"/>.</summary>
+    void ReduceScatter(torch.Tensor full, torch.Tensor local, Reduction reduction = Reduction.Sum);
+
+    /// <summary>Copies <paramref name="tensor"/> of rank <paramref name="root"/> to all ranks.</summary>
+    void Broadcast(torch.Tensor tensor, int root);
+
+    /// <summary>Sends to another rank of the group; blocks until the buffer may be reused.</summary>
+    void Send(torch.Tensor tensor, int destination, int tag = 0);
+
+    /// <summary>Receives from another rank of the group.</summary>
+    void Receive(torch.Tensor tensor, int source, int tag = 0);
+
+    /// <summary>Copies bytes of rank <paramref name="root"/> to all ranks; the others pass null.</summary>
+    byte[] BroadcastBytes(byte[]? bytes, int root);
+
+    /// <summary>Waits until every rank has come here.</summary>
+    void Barrier();
+
+    /// <summary>Splits the group: ranks of equal <paramref name="color"/> form a group, ordered by <paramref name="key"/>.</summary>
+    ICollective Split(int color, int key);
+
+    /// <summary>Ends the whole job with an exit code and a message.</summary>
+    void Abort(int exitCode, string reason);
+}
