@@ -1,0 +1,47 @@
+namespace Generated.Generators.Graph;
+
+/// <summary>What is known of a config type at compile time.</summary>
+internal sealed record ConfigSpec
+{
+    /// <summary>Fully qualified type with <c>global::</c>.</summary>
+    public required string Type { get; init; }
+    public required string Namespace { get; init; }
+    public required string Name { get; init; }
+    public required EquatableArray<ConfigPropertySpec> Properties { get; init; }
+    public required EquatableArray<PresetSpec> Presets { get; init; }
+}
+
+internal enum ConfigValueKind { Int, Double, Bool, String, IntArray, Object }
+
+/// <summary>A config property.</summary>
+/// <param name="Type">C# type as written, for example <c>int</c> or <c>global::Generated.Layers.RopeScaling?</c>.</param>
+/// <param name="Keys">Hugging Face keys; empty for derived properties.</param>
+/// <param name="Value">Polynomial of an <c>int</c> property: itself for a settable one, its expression for a derived one.</param>
+internal sealed record ConfigPropertySpec(
+    string Name,
+    ConfigValueKind Kind,
+    string Type,
+    bool IsNullable,
+    bool IsSettable,
+    bool IsRequired,
+    EquatableArray<string> Keys,
+    string? PaddleKey,
+    Dim? Value);
+
+/// <summary>A preset with the values that could be evaluated at compile time.</summary>
+internal sealed record PresetSpec(
+    string Name,
+    string Member,
+    EquatableArray<int> TensorParallel,
+    EquatableArray<PresetValue> Values)
+{
+    public long? Value(string member)
+    {
+        foreach (var value in Values)
+            if (value.Member == member) return value.Number;
+        return null;
+    }
+}
+
+/// <summary>An <c>int</c> or <c>bool</c> (0/1) member of a preset.</summary>
+internal sealed record PresetValue(string Member, long Number);
