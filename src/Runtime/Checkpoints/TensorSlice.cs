@@ -1,0 +1,111 @@
+namespace Generated.Checkpoints;
+
+/// <summary>A hyper-rectangle of a tensor: per axis a first index and a count. A rank reads only its part through one of these.</summary>
+public sealed class TensorSlice
+{
+    private readonly long[] _start;
+    private readonly long[] _count;
+
+    private TensorSlice(long[] start, long[] count)
+    {
+        _start = start;
+        _count = count;
+    }
+
+    /// <summary>First index per axis.</summary>
+    public IReadOnlyList<long> Start => _start;
+
+    /// <summary>Number of indices per axis: the shape of what is read.</summary>
+    public IReadOnlyList<long> Count => _count;
+
+    /// <summary>Number of elements of the slice.</summary>
+    public long ElementCount
+    {
+        get
+        {
+            long count = 1;
+            foreach (var size in _count)
+                count *= size;
+            return count;
+        }
+    }
+
+    /// <summary>The whole tensor.</summary>
+    public static TensorSlice All(TensorInfo tensor) => new(new long[tensor.Shape.Count], [.. tensor.Shape]);
+
+    /// <summary>Indices <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> of one axis, all of the others.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The range lies outside the tensor.</exception>
+    public static TensorSlice Along(TensorInfo tensor, int axis, long first, long count) => All(tensor).Narrow(axis, first, count);
+
+    /// <summary>Part <paramref name="index"/> of <paramref name="parts"/> equal parts along an axis: what one tensor-parallel rank holds.</summary>
+    /// <exception cref="InvalidInputException">The axis does not divide by <paramref name="parts"/>.</exception>
+    public static TensorSlice Part(TensorInfo tensor, int axis, int index, int parts)
+    {
+        var size = tensor.Shape[axis];
+        if (size % parts != 0)
+            throw new InvalidInputException($"Tensor {tensor} cannot be cut along axis {axis} into {parts} equal parts.");
+        return Along(tensor, axis, size / parts * index, size / parts);
+    }
+
+    /// <summary>A part of this slice, <paramref name="first"/> counted from the start of this slice.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The range lies outside this slice.</exception>
+    public TensorSlice Narrow(int axis, long first, long count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(axis);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(axis, _count.Length);
+        ArgumentOutOfRangeException.ThrowIfNegative(first);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(first, _count[axis]);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, _count[axis] - first);
+        var start = (long[])_start.Clone();
+        var counts = (long[])_count.Clone();
+        start[axis] += first;
+        counts[axis] = count;
+        return new TensorSlice(start, counts);
+    }
+
+    /// <summary>
+    /// Cuts the slice into consecutive pieces of at most <paramref name="mostElements"/> elements (at least one row each), in row-major order:
+    /// their contents one after another are the contents of the slice.
+    /// </summary>
+    public IEnumerable<TensorSlice> Chunks(long mostElements)
+    {
+        if (ElementCount == 0)
+            yield break;
+        if (_count.Length == 0)
+        {
+            yield return this;
+            yield break;
+        }
+
+        // The first axis that must be cut: everything inside it fits, everything outside it is walked index by index.
+        var axis = 0;
+        var inner = ElementCount / _count[0];
+        while (inner > mostElements && axis < _count.Length - 1)
+            inner /= _count[++axis];
+        var step = Math.Max(1, mostElements / inner);
+        foreach (var outer in Outer(axis))
+        {
+            for (long i = 0; i < _count[axis]; i += step)
+                yield return outer.Narrow(axis, i, Math.Min(step, _count[axis] - i));
+        }
+    }
+
+    private IEnumerable<TensorSlice> Outer(int axes)
+    {
+        var slices = new[] { this }.AsEnumerable();
+        for (var axis = 0; axis < axes; axis++)
+        {
+            var cut = axis;
+            slices = slices.SelectMany(slice => Indices(slice._count[cut]).Select(i => slice.Narrow(cut, i, 1)));
+        }
+
+        return slices;
+    }
+
+    private static IEnumerable<long> Indices(long count)
+    {
+        for (long i = 0; i < count; i++)
+            yield return i;
+    }
+}
