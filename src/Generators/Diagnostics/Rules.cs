@@ -1,0 +1,30 @@
+using Microsoft.CodeAnalysis;
+
+namespace Generated.Generators.Diagnostics;
+
+/// <summary>Every diagnostic of the language: one per construct, each with a page under docs/rules.</summary>
+internal static partial class Rules
+{
+    private const string HelpLink = "https://github.com/generated-llm/generated/blob/main/docs/rules/";
+
+    private static readonly Lazy<IReadOnlyDictionary<string, DiagnosticDescriptor>> ById =
+        new(() => All.ToDictionary(rule => rule.Id, StringComparer.Ordinal));
+
+    public static IReadOnlyList<DiagnosticDescriptor> All =>
+    [
+        NotPartial, ForwardMissing, ForwardDuplicate, ForwardShape, ClassShape, SeveralFiles, LayerShape, SeveralLayerAttributes,
+        ConstructorParameter,
+        Statement, Call, Expression, Reassignment, LayerUsedTwice, LayerUnused, HelperRecursion, ValueUnused, Factor,
+        Capture,
+        WidthMismatch, UnequalWidths, OddHeadWidth, InexactDivision, KvHeads, SectionSum, TiedShape, TiedTarget,
+        ResultWidth,
+        NormNotFoldable, NoBiasForShift, NoPositions, HalfRotated,
+        DuplicateName, NameTemplate,
+        UnknownMember, MemberType, ConfigShape, PropertyWithoutKey, PropertyType, DuplicateModelType, PresetShape,
+        WidthCount, ConfigMismatch, NotDeclared, Recursion, UnreadableDeclaration, DuplicateKey, DuplicatePreset,
+        PresetValue,
+        Partition, TensorParallelDegree,
+    ];
+
+    public static DiagnosticDescriptor Of(string ruleId) => ById.Value[ruleId];
+}
