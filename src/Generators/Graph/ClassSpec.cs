@@ -69,4 +69,6 @@ internal sealed record ModelSpec(
     EquatableArray<string> Architectures,
     EquatableArray<string> PaddleArchitectures,
     string? OptionalPrefix,
+    string? RequiredKey,
+    string? PaddleModelType,
     string InputScheme);

@@ -46,6 +46,8 @@ internal sealed record LinearSpec : LayerSpec
     public string? TiedWhen { get; init; }
     public string? UnitRowsWhen { get; init; }
     public SplitChoice Split { get; init; }
+    public EquatableArray<string> PaddleSections { get; init; }
+    public bool PaddleKeepsTied { get; init; }
     public override bool HasWeights => true;
 }
 
@@ -92,6 +94,7 @@ internal sealed record AttentionSpec : LayerSpec
     public required DimRef KvHeads { get; init; }
     public required DimRef HeadDim { get; init; }
     public bool Alibi { get; init; }
+    public string? AlibiWhen { get; init; }
     public string? Window { get; init; }
     public string? Scale { get; init; }
     public bool Prefix { get; init; }

@@ -36,6 +36,12 @@ public sealed class ModelAttribute(string modelType) : Attribute
     /// <summary>A component that published files may lack in front of every name (<c>transformer.</c>); added or dropped on load as the file needs.</summary>
     public string? OptionalPrefix { get; init; }
 
+    /// <summary>A key that config.json must have, where two architectures share a <c>model_type</c> (ChatGLM2's <c>padded_vocab_size</c>).</summary>
+    public string? RequiredKey { get; init; }
+
+    /// <summary>The <c>model_type</c> of Paddle's config, where it differs.</summary>
+    public string? PaddleModelType { get; init; }
+
     /// <summary>Class name that Paddle's config names under <c>architectures</c>.</summary>
     public string[] PaddleArchitectures { get; init; } = [];
 }

@@ -75,6 +75,12 @@ public sealed class LinearAttribute(string input, string output, string name) : 
 
     /// <summary>Overrides the derived tensor-parallel partition.</summary>
     public Partition Partition { get; init; }
+
+    /// <summary>Paddle names of the layer's output sections, where Paddle stores one linear per section (GPT's q, k, v); they follow the <see cref="SectionsAttribute"/> that cuts the output.</summary>
+    public string[] PaddleSections { get; init; } = [];
+
+    /// <summary>Whether Paddle stores a copy of a tied matrix under this layer's Paddle name, laid out as the embedding (GPT, OPT).</summary>
+    public bool PaddleKeepsTied { get; init; }
 }
 
 /// <summary>RMSNorm: x / sqrt(mean(x²) + ε) · weight, computed in float32 (Zhang and Sennrich, 2019).</summary>
@@ -214,6 +220,9 @@ public sealed class AttentionAttribute(string heads, string kvHeads, string head
 
     /// <summary>Adds ALiBi's bias, slope × key position (Press et al., 2021).</summary>
     public bool Alibi { get; init; }
+
+    /// <summary>A <c>bool</c> config member that says whether ALiBi's bias is added (Baichuan-13B).</summary>
+    public string? AlibiWhen { get; init; }
 
     /// <summary>Config member (<c>int</c>, 0 = none) that limits attention to the last so many positions.</summary>
     public string? Window { get; init; }
