@@ -1,1 +1,13 @@
-return 0;
+using Generated.Benchmarks;
+
+var verbs = new SortedDictionary<string, (string Does, Func<string[], int> Run)>(StringComparer.Ordinal)
+{
+    ["kernels"] = ("matrix-vector kernels beside libtorch's linears and the memory's read bandwidth", KernelBench.Run),
+};
+
+if (args.Length > 0 && verbs.TryGetValue(args[0], out var verb))
+    return verb.Run(args[1..]);
+Console.Error.WriteLine("Name what to measure:");
+foreach (var (name, (does, _)) in verbs)
+    Console.Error.WriteLine($"  {name,-12} {does}");
+return 2;

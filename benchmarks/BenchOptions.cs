@@ -1,0 +1,37 @@
+using System.Globalization;
+
+namespace Generated.Benchmarks;
+
+/// <summary>Sizes of a kernel benchmark: <c>--name value</c> pairs.</summary>
+internal sealed record BenchOptions
+{
+    public int Rows { get; private init; } = 1;
+
+    public int In { get; private init; } = 2048;
+
+    public int Out { get; private init; } = 5632;
+
+    public int Threads { get; private init; } = Environment.ProcessorCount;
+
+    public int Rounds { get; private init; } = 15;
+
+    public static BenchOptions Parse(string[] args)
+    {
+        var options = new BenchOptions();
+        for (var i = 0; i < args.Length; i += 2)
+        {
+            if (i + 1 == args.Length || !int.TryParse(args[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var value) || value < 1)
+                throw new InvalidInputException($"Option {args[i]} needs a positive whole number.");
+            options = args[i] switch
+            {
+                "--rows" => options with { Rows = value },
+                "--in" => options with { In = value },
+                "--out" => options with { Out = value },
+                "--threads" => options with { Threads = value },
+                "--rounds" => options with { Rounds = value },
+                _ => throw new InvalidInputException($"There is no option {args[i]}; use --rows, --in, --out, --threads or --rounds."),
+            };
+        }
+        return options;
+    }
+}

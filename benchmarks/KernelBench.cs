@@ -1,0 +1,135 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using Generated.Kernels;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Benchmarks;
+
+/// <summary>
+/// Matrix-vector kernels beside libtorch's linears, in interleaved rounds of one run: <c>kernels [--out 5632] [--in 2048] [--rows 1]
+/// [--threads N] [--rounds 15]</c>. Each case rotates through enough matrices that weights come from memory, not from the cache.
+/// </summary>
+internal static unsafe class KernelBench
+{
+    private const long ColdBytes = 192L << 20; // several times any L3 that this is likely to meet
+
+    private sealed record Case(string Name, long BytesPerCall, int Copies, Action<int> Call)
+    {
+        public List<double> Seconds { get; } = [];
+
+        public int Next { get; set; }
+    }
+
+    public static int Run(string[] args)
+    {
+        var options = BenchOptions.Parse(args);
+        set_num_threads(options.Threads);
+        ThreadTeam.Shared.Resize(options.Threads);
+        using var inference = inference_mode();
+        using var memory = new BenchMemory();
+        Console.WriteLine($"y[{options.Rows}, {options.Out}] = x[{options.Rows}, {options.In}] · Wᵀ, {options.Threads} threads, path {Cpu.Path}, {options.Rounds} interleaved rounds");
+        var cases = Cases(options, memory);
+        for (var round = -2; round < options.Rounds; round++)
+        {
+            foreach (var one in cases)
+            {
+                var seconds = Time(one);
+                if (round >= 0)
+                    one.Seconds.Add(seconds);
+            }
+        }
+        Print(cases);
+        return 0;
+    }
+
+    private static List<Case> Cases(BenchOptions options, BenchMemory memory)
+    {
+        int rows = options.Rows, width = options.In, outputs = options.Out;
+        var count = (long)width * outputs;
+        var x = memory.Random(rows * (long)width);
+        var y = memory.Floats(rows * (long)outputs);
+        var cases = new List<Case> { Read(memory) };
+        foreach (var (name, type) in new[] { ("float32", ScalarType.Float32), ("bfloat16", ScalarType.BFloat16), ("float16", ScalarType.Float16) })
+        {
+            var bytes = count * (type == ScalarType.Float32 ? 4 : 2);
+            var copies = (int)(ColdBytes / bytes) + 1;
+            var input = randn(rows, width, dtype: type);
+            var weights = Enumerable.Range(0, copies).Select(_ => randn(outputs, width, dtype: type)).ToArray();
+            cases.Add(new Case($"libtorch linear {name}", bytes, copies, i => nn.functional.linear(input, weights[i]).Dispose()));
+            var pointers = weights.Select(Address).ToArray();
+            var format = Enum.Parse<WeightFormat>(type.ToString());
+            cases.Add(new Case($"MatVec {name}", bytes, copies,
+                i => MatVec.Multiply(format, (void*)pointers[i], x, null, y, rows, width, outputs)));
+        }
+        return cases;
+    }
+
+    private static Case Read(BenchMemory memory)
+    {
+        var floats = ColdBytes / sizeof(float);
+        var buffer = memory.Random(floats);
+        return new Case("plain read", ColdBytes, 1, _ =>
+        {
+            var job = new ReadJob { Source = buffer, Length = floats, Chunks = 64 };
+            ThreadTeam.Shared.Run(ref job, job.Chunks);
+        });
+    }
+
+    private static double Time(Case one)
+    {
+        var calls = Math.Max(1, (int)(ColdBytes / one.BytesPerCall));
+        var start = Stopwatch.GetTimestamp();
+        for (var i = 0; i < calls; i++)
+        {
+            one.Call(one.Next);
+            one.Next = (one.Next + 1) % one.Copies;
+        }
+        return Stopwatch.GetElapsedTime(start).TotalSeconds / calls;
+    }
+
+    private static void Print(List<Case> cases)
+    {
+        var read = cases[0];
+        var readSpeed = read.BytesPerCall / Median(read.Seconds);
+        var torchSeconds = Median(cases.First(one => one.Name == "libtorch linear float32").Seconds);
+        Console.WriteLine($"{"",-28} {"µs",8} {"best",8} {"GB/s",6} {"of read",8} {"× libtorch fp32",16}");
+        foreach (var one in cases)
+        {
+            var median = Median(one.Seconds);
+            var ratio = one == read ? "" : (torchSeconds / median).ToString("0.00", CultureInfo.InvariantCulture);
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{one.Name,-28} {median * 1e6,8:0} {one.Seconds.Min() * 1e6,8:0} {one.BytesPerCall / median / 1e9,6:0.0} {one.BytesPerCall / median / readSpeed,8:0%} {ratio,16}"));
+        }
+    }
+
+    private static nint Address(Tensor tensor) => (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
+
+    private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
+
+    private struct ReadJob : ITeamJob
+    {
+        public float* Source;
+        public long Length;
+        public int Chunks;
+        public float Sink;
+
+        public void Execute(int chunk)
+        {
+            float* p = Source + Length / Chunks * chunk, end = p + Length / Chunks;
+            Vector256<float> a = default, b = default, c = default, d = default;
+            for (; p < end; p += 32)
+            {
+                a += Vector256.Load(p);
+                b += Vector256.Load(p + 8);
+                c += Vector256.Load(p + 16);
+                d += Vector256.Load(p + 24);
+            }
+            if (Vector256.Sum(a + b + c + d) == 0.5f)
+                Sink = 1; // never, but the loads cannot be dropped
+        }
+    }
+}
