@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Generated.Kernels;
+using Generated.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -27,6 +28,7 @@ internal static unsafe class KernelBench
     public static int Run(string[] args)
     {
         var options = BenchOptions.Parse(args);
+        LibTorch.EnsureLoaded();
         set_num_threads(options.Threads);
         ThreadTeam.Shared.Resize(options.Threads);
         using var inference = inference_mode();
