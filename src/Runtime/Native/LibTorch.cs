@@ -65,6 +65,9 @@ public static class LibTorch
     {
         if (Libc.IsGlibc && Environment.GetEnvironmentVariable(MallocVariable) != "default")
             Libc.KeepFreedMemory();
+        // GNU OpenMP's threads spin for milliseconds after each operation and would keep the cores from the kernel team's.
+        if (Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null)
+            Libc.SetEnvironment("GOMP_SPINCOUNT", "10000", overwrite: false);
         var given = Environment.GetEnvironmentVariable(FolderVariable);
         return LibTorchLoading.Load(LibraryFolders.OfApplication(), string.IsNullOrEmpty(given) ? null : LibraryFolders.OfPyTorch(given));
     }
