@@ -1,0 +1,83 @@
+using Generated.Tokenization.Bpe;
+using Generated.Tokenization.Splitting;
+using Generated.Tokenization.Text;
+
+namespace Generated.Tokenization.ByteLevel;
+
+/// <summary>Byte-level BPE over words: GPT-2, OPT (vocab.json and merges.txt) and tiktoken files (Qwen).</summary>
+/// <param name="vocabulary">The tokens.</param>
+/// <param name="merges">How their bytes merge.</param>
+/// <param name="splitter">What a word is.</param>
+/// <param name="special">Special tokens.</param>
+/// <param name="options">Where the families differ.</param>
+internal sealed class ByteLevelTokenizer<TTable>(
+    ByteLevelVocabulary vocabulary, TTable merges, WordSplitter splitter, SpecialTokens special, ByteLevelOptions options)
+    : Tokenizer(special) where TTable : IMergeTable
+{
+    private readonly BpeModel<TTable> _bpe = new(vocabulary.Ids, merges, new BpeOptions
+    {
+        ByteSymbols = true,
+        WholePieceFirst = options.WholeWordFirst,
+    });
+
+    public override int VocabSize { get; } = Math.Max(vocabulary.Count, special.Added.Count == 0 ? 0 : special.Added.Max(t => t.Id) + 1);
+
+    protected override void EncodeText(string text, List<int> ids)
+    {
+        ReadOnlySpan<char> rest = options.Nfc ? Nfc.Normalize(text) : text;
+        var utf8 = new ByteBuffer(256);
+        for (int start = 0; start < rest.Length;)
+        {
+            int end = splitter.WordEnd(rest, start);
+            utf8.Clear();
+            utf8.AddUtf8(rest[start..end]);
+            _bpe.Encode(utf8.Span, ids);
+            start = end;
+        }
+    }
+
+    protected override TokenDecoder CreateDecoder(bool skipSpecial) => new Decoder(this, vocabulary, skipSpecial);
+
+    protected override int? FindPiece(string piece)
+    {
+        var bytes = new byte[piece.Length];
+        int id = !options.WritesBytes ? vocabulary.Ids.Find(Utf8.Bytes(piece)) : ByteAlphabet.TryGetBytes(piece, bytes) ? vocabulary.Ids.Find(bytes) : -1;
+        return id < 0 ? null : id;
+    }
+
+    protected override string? PieceText(int id)
+    {
+        var bytes = vocabulary[id];
+        return bytes.IsEmpty ? null : options.WritesBytes ? ByteAlphabet.Write(bytes) : System.Text.Encoding.UTF8.GetString(bytes);
+    }
+
+    private sealed class Decoder(ByteLevelTokenizer<TTable> owner, ByteLevelVocabulary vocabulary, bool skipSpecial)
+        : TokenDecoder(replaceEachByte: false)
+    {
+        protected override void Append(int id)
+        {
+            if (owner.AddedById(id) is { } added)
+            {
+                if (!(skipSpecial && added.IsSpecial))
+                    Emit(Utf8.Bytes(added.Content));
+            }
+            else
+            {
+                Emit(vocabulary[id]);
+            }
+        }
+    }
+}
+
+/// <summary>Differences between byte-level tokenizers.</summary>
+internal sealed record ByteLevelOptions
+{
+    /// <summary>Text is normalized to NFC first (Qwen).</summary>
+    public bool Nfc { get; init; }
+
+    /// <summary>A word that is a token stays whole, whatever the merges say (tiktoken).</summary>
+    public bool WholeWordFirst { get; init; }
+
+    /// <summary>The vocabulary is written in <see cref="ByteAlphabet"/> (GPT-2) and not as plain text.</summary>
+    public bool WritesBytes { get; init; }
+}

@@ -1,0 +1,25 @@
+using Generated.Tokenization.SentencePiece;
+
+namespace Generated.Tokenization.Families;
+
+/// <summary>ChatGLM2: LLaMA's kind of sentencepiece model, five special tokens after its pieces, and <c>[gMASK] sop</c> before a text.</summary>
+/// <remarks>Original: tokenization_chatglm.py of THUDM/chatglm2-6b (SPTokenizer, get_prefix_tokens).</remarks>
+internal static class ChatGlm2Tokenizer
+{
+    private static readonly string[] Names = ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop"];
+
+    public static ITokenizer Load(CheckpointFiles files)
+    {
+        const string Name = "tokenizer.model";
+        var model = SentencePieceModel.Parse(files.ReadBytes(Name), files.PathOf(Name));
+        int first = model.Pieces.Count;
+        var tokens = Names.Select((name, i) => new AddedToken(first + i, name));
+        var special = SentencePieceSpecials.Read(files, model, addBos: false, tokens);
+        return new SentencePieceTokenizer(model, special with
+        {
+            Prefix = [first + Array.IndexOf(Names, "[gMASK]"), first + Array.IndexOf(Names, "sop")],
+            Suffix = [],
+            PadId = special.PadId ?? model.UnknownId,
+        });
+    }
+}

@@ -1,0 +1,28 @@
+using Generated.Tokenization.SentencePiece;
+
+namespace Generated.Tokenization.Families;
+
+/// <summary>GLM (Chinese): sentencepiece BPE in cog-pretrain.model; texts stand between [CLS] and the end token.</summary>
+/// <remarks>Original: tokenization_glm.py of THUDM's GLM checkpoints (GLMChineseTokenizer, GLMGPT2Tokenizer).</remarks>
+internal static class GlmTokenizer
+{
+    public const string FileName = "cog-pretrain.model";
+
+    public static ITokenizer Load(CheckpointFiles files)
+    {
+        var model = SentencePieceModel.Parse(files.ReadBytes(FileName), files.PathOf(FileName));
+        var special = SentencePieceSpecials.Read(files, model, addBos: false);
+        return new SentencePieceTokenizer(model, Surround(files, special, _ => null));
+    }
+
+    /// <summary>Adds [CLS] before and the end token after a text, as far as the checkpoint has them.</summary>
+    public static SpecialTokens Surround(CheckpointFiles files, SpecialTokens special, Func<string, int?> idOf)
+    {
+        int? Find(string? content) => content is null ? null : special.Added.FirstOrDefault(t => t.Content == content)?.Id ?? idOf(content);
+        return special with
+        {
+            Prefix = Find(files.RoleToken("cls_token") ?? "[CLS]") is { } cls ? [cls] : [],
+            Suffix = special.EosIds.Count > 0 && Find(files.RoleToken("cls_token") ?? "[CLS]") is not null ? [special.EosIds[^1]] : [],
+        };
+    }
+}

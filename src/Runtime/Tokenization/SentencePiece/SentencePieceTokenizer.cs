@@ -1,0 +1,146 @@
+using System.Text;
+using Generated.Tokenization.Bpe;
+using Generated.Tokenization.Text;
+
+namespace Generated.Tokenization.SentencePiece;
+
+/// <summary>A sentencepiece model, BPE or unigram, with the tokens that a checkpoint adds to it.</summary>
+internal class SentencePieceTokenizer : Tokenizer
+{
+    private readonly SentencePieceModel _model;
+    private readonly Normalizer _normalizer;
+    private readonly ByteMap _searchable;
+    private readonly BpeModel<PieceMerges>? _bpe;
+    private readonly UnigramModel? _unigram;
+
+    public SentencePieceTokenizer(SentencePieceModel model, SpecialTokens special) : base(special)
+    {
+        _model = model;
+        var userDefined = new ByteTrie();
+        _searchable = new ByteMap(model.Pieces.Count);
+        for (int id = 0; id < model.Pieces.Count; id++)
+        {
+            if (model.Kinds[id] is not (PieceKind.Normal or PieceKind.UserDefined or PieceKind.Unused))
+                continue;
+            if (!_searchable.TryAdd(model.Pieces[id], id))
+                throw new InvalidInputException($"{model.Name} is damaged: piece {id} is there twice.");
+            if (model.Kinds[id] == PieceKind.UserDefined)
+                userDefined.TryAdd(model.Pieces[id], id);
+        }
+        _normalizer = new Normalizer(model, userDefined);
+        if (model.IsBpe)
+            _bpe = CreateBpe(model, _searchable, userDefined);
+        else
+            _unigram = new UnigramModel(model);
+        VocabSize = Math.Max(model.Pieces.Count, special.Added.Count == 0 ? 0 : special.Added.Max(t => t.Id) + 1);
+    }
+
+    public override int VocabSize { get; }
+
+    /// <summary>The text as it is before it is cut into pieces ("Normalize" of the original).</summary>
+    internal string Normalize(string text)
+    {
+        var normalized = new ByteBuffer(text.Length + 16);
+        _normalizer.Normalize(Utf8.Bytes(text), normalized);
+        return Encoding.UTF8.GetString(normalized.Span);
+    }
+
+    protected override void EncodeText(string text, List<int> ids)
+    {
+        if (text.Length == 0)
+            return;
+        var utf8 = new ByteBuffer(text.Length + 16);
+        utf8.AddUtf8(text);
+        var normalized = new ByteBuffer(utf8.Length + utf8.Length / 2 + 16);
+        _normalizer.Normalize(utf8.Span, normalized);
+        _bpe?.Encode(normalized.Span, ids);
+        _unigram?.Encode(normalized.Span, ids);
+    }
+
+    protected override TokenDecoder CreateDecoder(bool skipSpecial) => new Decoder(this, _model, skipSpecial);
+
+    protected override int? FindPiece(string piece)
+    {
+        byte[] bytes = Utf8.Bytes(piece);
+        int id = _searchable.Find(bytes);
+        if (id < 0)
+            id = _model.Pieces.FindIndex(p => p.AsSpan().SequenceEqual(bytes));
+        return id < 0 ? null : id;
+    }
+
+    protected override string? PieceText(int id)
+        => id >= 0 && id < _model.Pieces.Count ? Encoding.UTF8.GetString(_model.Pieces[id]) : null;
+
+    private static BpeModel<PieceMerges> CreateBpe(SentencePieceModel model, ByteMap searchable, ByteTrie userDefined)
+    {
+        // Higher scores merge first; equal scores must get equal ranks, since the leftmost of them goes first.
+        var order = model.Scores.Distinct().OrderDescending().Select((score, rank) => (score, rank)).ToDictionary(p => p.score, p => p.rank);
+        var neighbours = new NeighbourFilter();
+        for (int id = 0; id < model.Pieces.Count; id++)
+        {
+            if (model.Kinds[id] is PieceKind.Normal or PieceKind.UserDefined)
+                neighbours.Add(model.Pieces[id]);
+        }
+        return new BpeModel<PieceMerges>(searchable, new PieceMerges(searchable, [.. model.Scores.Select(s => order[s])]), new BpeOptions
+        {
+            ByteIds = model.IdOfByte,
+            UnknownId = model.UnknownId,
+            UserDefined = userDefined.IsEmpty ? null : userDefined,
+            Neighbours = neighbours,
+        });
+    }
+
+    /// <summary>Decoding as sentencepiece_processor.cc does it: byte pieces collect, the dummy prefix goes, unknown shows " ⁇ ".</summary>
+    private sealed class Decoder(SentencePieceTokenizer owner, SentencePieceModel model, bool skipSpecial) : TokenDecoder(replaceEachByte: true)
+    {
+        private readonly ByteBuffer _piece = new(64);
+        private bool _prefixSeen;
+
+        protected override void Reset()
+        {
+            base.Reset();
+            _prefixSeen = false;
+        }
+
+        protected override void Append(int id)
+        {
+            bool isPiece = id >= 0 && id < model.Pieces.Count;
+            var added = owner.AddedById(id);
+            if (isPiece && model.Kinds[id] == PieceKind.Byte)
+            {
+                Emit([(byte)model.ByteOfId[id]]);
+                return;
+            }
+            EndCharacter();
+            bool isSpecial = added is { IsSpecial: true } || (isPiece && model.Kinds[id] == PieceKind.Control);
+            bool expectsPrefix = IsAtStart && !_prefixSeen;
+            if (isPiece && model.Kinds[id] == PieceKind.Unknown)
+                Emit(model.UnknownSurface);
+            else if (isSpecial && skipSpecial)
+                return;
+            else if (added is not null)
+                Emit(Utf8.Bytes(added.Content));
+            else if (isPiece)
+                EmitPiece(model.Pieces[id], expectsPrefix);
+        }
+
+        private void EmitPiece(ReadOnlySpan<byte> piece, bool expectsPrefix)
+        {
+            if (expectsPrefix && (model.AddDummyPrefix || model.RemoveExtraWhitespaces) && piece.StartsWith(Normalizer.Space))
+            {
+                piece = piece[Normalizer.Space.Length..];
+                // Where extra spaces are removed, every leading one goes, also those of the pieces that follow.
+                _prefixSeen |= !model.RemoveExtraWhitespaces;
+            }
+            _piece.Clear();
+            for (int space = piece.IndexOf(Normalizer.Space); space >= 0; space = piece.IndexOf(Normalizer.Space))
+            {
+                _piece.Add(piece[..space]);
+                _piece.Add((byte)' ');
+                piece = piece[(space + Normalizer.Space.Length)..];
+            }
+            _piece.Add(piece);
+            Emit(_piece.Span);
+        }
+    }
+}
