@@ -9,6 +9,9 @@ internal sealed record ConfigSpec
     public required string Name { get; init; }
     public required EquatableArray<ConfigPropertySpec> Properties { get; init; }
     public required EquatableArray<PresetSpec> Presets { get; init; }
+
+    /// <summary>Derived widths that are exactly another width divided by a third, such as <c>HeadDim => Hidden / Heads</c>.</summary>
+    public EquatableArray<QuotientSpec> Quotients { get; init; }
 }
 
 internal enum ConfigValueKind { Int, Double, Bool, String, IntArray, Object }
@@ -45,3 +48,9 @@ internal sealed record PresetSpec(
 
 /// <summary>An <c>int</c> or <c>bool</c> (0/1) member of a preset.</summary>
 internal sealed record PresetValue(string Member, long Number);
+
+/// <summary>
+/// A derived property whose getter is a division of two widths. That it comes out even is checked for every preset and
+/// when a config is read, so <c>Member · Divisor</c> and <c>Dividend</c> are one width.
+/// </summary>
+internal sealed record QuotientSpec(string Member, Dim Dividend, Dim Divisor);
