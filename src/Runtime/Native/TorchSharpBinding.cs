@@ -9,7 +9,8 @@ namespace Generated.Native;
 /// <summary>
 /// Puts <see cref="LibTorch"/> in charge of TorchSharp's native library, lazily: the first native call of TorchSharp
 /// loads it. Two paths lead there. TorchSharp's type initializer looks for <c>torch_cpu</c> and <c>LibTorchSharp</c> by
-/// name; what the runtime does not find, or cannot load, comes to <see cref="Find"/>. Its native calls come to <see cref="Resolve"/>.
+/// name; what the runtime does not find, or cannot load, comes to <see cref="Find"/>. Its native calls, and those that this assembly makes
+/// to the same library, come to <see cref="Resolve"/>.
 /// </summary>
 internal static class TorchSharpBinding
 {
@@ -28,6 +29,7 @@ internal static class TorchSharpBinding
         {
             // The program has a resolver of its own for TorchSharp: its choice stands.
         }
+        NativeLibrary.SetDllImportResolver(typeof(TorchSharpBinding).Assembly, Resolve);
     }
 
     private static nint Resolve(string name, Assembly assembly, DllImportSearchPath? searchPath) =>
