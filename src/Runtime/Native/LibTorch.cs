@@ -51,6 +51,7 @@ public static class LibTorch
     {
         if (!OperatingSystem.IsLinux())
             return;
+        PrepareProcess();
         try
         {
             TorchSharpBinding.Install();
@@ -61,13 +62,18 @@ public static class LibTorch
         }
     }
 
-    private static LoadedLibTorch LoadFromEnvironment()
+    /// <summary>What must be set before libtorch is loaded, by whomever.</summary>
+    private static void PrepareProcess()
     {
         if (Libc.IsGlibc && Environment.GetEnvironmentVariable(MallocVariable) != "default")
             Libc.KeepFreedMemory();
         // GNU OpenMP's threads spin for milliseconds after each operation and would keep the cores from the kernel team's.
         if (Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null)
             Libc.SetEnvironment("GOMP_SPINCOUNT", "10000", overwrite: false);
+    }
+
+    private static LoadedLibTorch LoadFromEnvironment()
+    {
         var given = Environment.GetEnvironmentVariable(FolderVariable);
         return LibTorchLoading.Load(LibraryFolders.OfApplication(), string.IsNullOrEmpty(given) ? null : LibraryFolders.OfPyTorch(given));
     }
