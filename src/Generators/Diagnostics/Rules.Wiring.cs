@@ -79,7 +79,7 @@ internal static partial class Rules
         "Value is never used",
         "'{0}' is computed and never used",
         WiringCategory,
-        DiagnosticSeverity.Warning,
+        DiagnosticSeverity.Error,
         isEnabledByDefault: true,
         helpLinkUri: HelpLink + RuleId.ValueUnused + ".md");
 

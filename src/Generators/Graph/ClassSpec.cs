@@ -42,8 +42,14 @@ internal sealed record ClassSpec
     /// <summary>Only for models.</summary>
     public ModelSpec? Model { get; init; }
 
-    /// <summary>Set where an error makes the graph unusable: the printer then emits throwing members only.</summary>
+    /// <summary>Set where an error makes the graph unusable: the printer then emits <see cref="Stubs"/> and throwing passes only.</summary>
     public bool IsBroken { get; init; }
+
+    /// <summary>
+    /// Signatures of every partial method that waits for an implementation, for example
+    /// <c>private partial global::Generated.Flow Q(global::Generated.Flow x)</c>.
+    /// </summary>
+    public EquatableArray<string> Stubs { get; init; }
 
     /// <summary>Fully qualified name with <c>global::</c>.</summary>
     public string FullName => Namespace.Length == 0 ? $"global::{Name}" : $"global::{Namespace}.{Name}";

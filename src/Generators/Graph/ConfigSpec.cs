@@ -7,11 +7,26 @@ internal sealed record ConfigSpec
     public required string Type { get; init; }
     public required string Namespace { get; init; }
     public required string Name { get; init; }
+
+    /// <summary>Public instance properties in declaration order, derived ones included.</summary>
     public required EquatableArray<ConfigPropertySpec> Properties { get; init; }
     public required EquatableArray<PresetSpec> Presets { get; init; }
 
     /// <summary>Derived widths that are exactly another width divided by a third, such as <c>HeadDim => Hidden / Heads</c>.</summary>
     public EquatableArray<QuotientSpec> Quotients { get; init; }
+
+    /// <summary>Set where an error makes the config unusable: the printer then emits throwing members only.</summary>
+    public bool IsBroken { get; init; }
+
+    /// <summary>Unique, stable name of the emitted file.</summary>
+    public string HintName => (Namespace.Length == 0 ? Name : $"{Namespace}.{Name}") + ".g.cs";
+
+    public ConfigPropertySpec? Property(string name)
+    {
+        foreach (var property in Properties)
+            if (property.Name == name) return property;
+        return null;
+    }
 }
 
 internal enum ConfigValueKind { Int, Double, Bool, String, IntArray, Object }

@@ -37,6 +37,9 @@ internal static class Anchors
     /// <summary>The checkpoint prefix in the class's attribute.</summary>
     public const string Prefix = "class:prefix";
 
+    /// <summary>The <c>model_type</c> in a model's attribute.</summary>
+    public const string ModelType = "class:model_type";
+
     /// <summary>The name of the method that states a wiring.</summary>
     public static string Body(string method) => $"body:{method}";
 

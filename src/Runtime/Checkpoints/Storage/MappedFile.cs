@@ -84,8 +84,7 @@ internal sealed unsafe class MappedFile : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Refuses a range that lies outside the file.</summary>
-    public void Check(long offset, long length)
+    private void Check(long offset, long length)
     {
         ObjectDisposedException.ThrowIf(_released, this);
         if (offset < 0 || length < 0 || offset > Length - length)

@@ -1,0 +1,94 @@
+using System.Collections.Immutable;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+
+namespace Generated.Generators.Parsing;
+
+/// <summary>Reads the arguments of one attribute together with the places where they are written.</summary>
+internal sealed class AttributeReader(AttributeData data, CancellationToken cancellation)
+{
+    private readonly AttributeSyntax? _syntax = data.ApplicationSyntaxReference?.GetSyntax(cancellation) as AttributeSyntax;
+
+    public INamedTypeSymbol? Class => data.AttributeClass;
+
+    /// <summary>The attribute's type argument, for <c>[Use&lt;T&gt;]</c>.</summary>
+    public ITypeSymbol? TypeArgument => Class is { TypeArguments.Length: 1 } generic ? generic.TypeArguments[0] : null;
+
+    /// <summary>Whether the compiler could not make sense of the arguments; it has said so itself.</summary>
+    public bool HasErrors =>
+        data.AttributeConstructor is null
+        || data.ConstructorArguments.Any(IsError)
+        || data.NamedArguments.Any(argument => IsError(argument.Value));
+
+    public Location? Where => _syntax?.Name.GetLocation();
+
+    /// <summary>The type argument's place.</summary>
+    public Location? WhereType => _syntax?.Name switch
+    {
+        GenericNameSyntax generic => generic.TypeArgumentList.Arguments[0].GetLocation(),
+        QualifiedNameSyntax { Right: GenericNameSyntax generic } => generic.TypeArgumentList.Arguments[0].GetLocation(),
+        _ => Where,
+    };
+
+    public string Text(int index) => data.ConstructorArguments.Length > index && data.ConstructorArguments[index].Value is string text ? text : "";
+
+    /// <summary>The strings of an array parameter.</summary>
+    public ImmutableArray<string> Texts(int index) => data.ConstructorArguments.Length > index
+        ? Strings(data.ConstructorArguments[index])
+        : ImmutableArray<string>.Empty;
+
+    public string? NamedText(string name) => Named(name)?.Value as string;
+
+    public bool NamedFlag(string name, bool otherwise = false) => Named(name)?.Value is bool flag ? flag : otherwise;
+
+    public int NamedNumber(string name) => Named(name)?.Value is int number ? number : 0;
+
+    public ImmutableArray<string> NamedTexts(string name) => Named(name) is { } value ? Strings(value) : ImmutableArray<string>.Empty;
+
+    public ImmutableArray<int> NamedNumbers(string name) => Named(name) is { Kind: TypedConstantKind.Array } value && !value.IsNull
+        ? value.Values.Select(v => v.Value is int number ? number : 0).ToImmutableArray()
+        : ImmutableArray<int>.Empty;
+
+    /// <summary>How many arguments are written without <c>Name =</c>.</summary>
+    public int Positional => _syntax?.ArgumentList?.Arguments.Count(a => a.NameEquals is null) ?? 0;
+
+    /// <summary>The place of the n-th positional argument.</summary>
+    public Location? WhereArgument(int index)
+    {
+        if (_syntax?.ArgumentList is not { } list || data.AttributeConstructor is not { } constructor) return Where;
+        var named = index < constructor.Parameters.Length ? constructor.Parameters[index].Name : null;
+        var position = 0;
+        foreach (var argument in list.Arguments)
+        {
+            if (argument.NameEquals is not null) continue;
+            if (argument.NameColon is { } colon ? colon.Name.Identifier.ValueText == named : position == index)
+                return argument.Expression.GetLocation();
+            position++;
+        }
+
+        return Where;
+    }
+
+    /// <summary>The place of a named argument's value.</summary>
+    public Location? WhereNamed(string name)
+    {
+        foreach (var argument in _syntax?.ArgumentList?.Arguments ?? default)
+            if (argument.NameEquals?.Name.Identifier.ValueText == name) return argument.Expression.GetLocation();
+        return Where;
+    }
+
+    private TypedConstant? Named(string name)
+    {
+        foreach (var argument in data.NamedArguments)
+            if (argument.Key == name) return argument.Value;
+        return null;
+    }
+
+    private static ImmutableArray<string> Strings(TypedConstant value) => value is { Kind: TypedConstantKind.Array, IsNull: false }
+        ? value.Values.Select(v => v.Value as string ?? "").ToImmutableArray()
+        : ImmutableArray<string>.Empty;
+
+    private static bool IsError(TypedConstant value) =>
+        value.Kind == TypedConstantKind.Error
+        || (value is { Kind: TypedConstantKind.Array, IsNull: false } && value.Values.Any(IsError));
+}

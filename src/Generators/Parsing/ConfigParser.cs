@@ -1,0 +1,132 @@
+using Generated.Generators.Graph;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+
+namespace Generated.Generators.Parsing;
+
+/// <summary>Parses a <c>[Config]</c> record: its properties with their keys and widths, and its presets' constants.</summary>
+internal sealed class ConfigParser
+{
+    private readonly INamedTypeSymbol _type;
+    private readonly CancellationToken _cancellation;
+    private readonly Getters _getters;
+    private readonly DimReader _dims;
+    private readonly Reporter _report = new();
+
+    private ConfigParser(INamedTypeSymbol type, Compilation compilation, CancellationToken cancellation)
+    {
+        _type = type;
+        _cancellation = cancellation;
+        _getters = new Getters(compilation, cancellation);
+        _dims = new DimReader(_getters);
+    }
+
+    public static Parsed<ConfigSpec> Parse(INamedTypeSymbol type, Compilation compilation, CancellationToken cancellation)
+    {
+        var parser = new ConfigParser(type, compilation, cancellation);
+        var spec = parser.Parse();
+        return new Parsed<ConfigSpec>(spec, parser._report.Diagnostics, parser._report.Places);
+    }
+
+    private ConfigSpec? Parse()
+    {
+        if (!HasShape()) return null;
+        var properties = Properties().ToList();
+        var spec = new ConfigSpec
+        {
+            Type = _type.Code(),
+            Namespace = _type.ContainingNamespace.IsGlobalNamespace ? "" : _type.ContainingNamespace.ToDisplayString(),
+            Name = _type.Name,
+            Properties = properties.ToEquatableArray(),
+            Quotients = Quotients(properties).ToEquatableArray(),
+            Presets = new PresetParser(_type, _getters, _dims, _report, _cancellation).Parse(properties).ToEquatableArray(),
+        };
+        return spec with { IsBroken = _report.IsBroken };
+    }
+
+    private bool HasShape()
+    {
+        var syntax = (TypeDeclarationSyntax)_type.DeclaringSyntaxReferences[0].GetSyntax(_cancellation);
+        var where = syntax.Identifier.GetLocation();
+        _report.Mark(Anchors.Class, where);
+        if (!syntax.Modifiers.Any(SyntaxKind.PartialKeyword))
+        {
+            _report.Report(RuleId.NotPartial, where, _type.Name);
+            return false;
+        }
+
+        var wrong = !_type.IsRecord ? "must be a record"
+            : _type.ContainingType is not null ? "must not be nested in another type"
+            : _type.IsGenericType ? "must not be generic"
+            : _type.IsAbstract ? "must not be abstract"
+            : _type.BaseType?.SpecialType != SpecialType.System_Object ? "must not inherit from another record"
+            : syntax.ParameterList is not null ? "must not have constructor parameters: give it properties with [Key]"
+            : null;
+        if (wrong is null) return true;
+        _report.Report(RuleId.ConfigShape, where, _type.Name, wrong);
+        return false;
+    }
+
+    private IEnumerable<ConfigPropertySpec> Properties()
+    {
+        var readers = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var property in _type.GetMembers().OfType<IPropertySymbol>())
+        {
+            if (property.IsStatic || property.IsIndexer || property.IsImplicitlyDeclared || property.DeclaredAccessibility != Accessibility.Public) continue;
+            var where = property.Locations.FirstOrDefault();
+            _report.Mark(Anchors.Config(property.Name), where);
+            var isSettable = property.SetMethod is { DeclaredAccessibility: Accessibility.Public };
+            var key = property.Attribute(KnownNames.Key) is { } attribute ? new AttributeReader(attribute, _cancellation) : null;
+            var keys = key?.Texts(0) ?? [];
+            if (isSettable && keys.IsEmpty) _report.Report(RuleId.PropertyWithoutKey, where, property.Name);
+            foreach (var name in keys)
+            {
+                if (readers.TryGetValue(name, out var reader)) _report.Report(RuleId.DuplicateKey, key!.WhereArgument(0), name, reader);
+                else readers.Add(name, property.Name);
+            }
+
+            yield return Property(property, isSettable, keys.ToEquatableArray(), key?.NamedText("Paddle"));
+        }
+    }
+
+    private ConfigPropertySpec Property(IPropertySymbol property, bool isSettable, EquatableArray<string> keys, string? paddleKey)
+    {
+        var type = property.Type;
+        var isNullable = property.NullableAnnotation == NullableAnnotation.Annotated;
+        if (type is INamedTypeSymbol { OriginalDefinition.SpecialType: SpecialType.System_Nullable_T } nullable) type = nullable.TypeArguments[0];
+        if (Kind(type) is not { } kind)
+        {
+            kind = ConfigValueKind.Object;
+            if (type.TypeKind == TypeKind.Error) _report.Break();
+            else if (keys.Count > 0)
+                _report.Report(RuleId.PropertyType, property.Locations.FirstOrDefault(), property.Name, type.Words());
+        }
+
+        var isWidth = kind == ConfigValueKind.Int && type.SpecialType == SpecialType.System_Int32 && !isNullable;
+        return new ConfigPropertySpec(
+            property.Name, kind, property.Type.Code(), isNullable, isSettable, property.IsRequired, keys, paddleKey,
+            isWidth ? _dims.Property(property) : null);
+    }
+
+    private IEnumerable<QuotientSpec> Quotients(IEnumerable<ConfigPropertySpec> properties)
+    {
+        foreach (var property in properties)
+        {
+            if (property.IsSettable || property.Value is null) continue;
+            var getter = _getters.Getter(_type.GetMembers(property.Name).OfType<IPropertySymbol>().First());
+            if (_dims.Quotient(getter) is var (dividend, divisor)) yield return new QuotientSpec(property.Name, dividend, divisor);
+        }
+    }
+
+    private static ConfigValueKind? Kind(ITypeSymbol type) => type switch
+    {
+        { SpecialType: SpecialType.System_Int32 or SpecialType.System_Int64 } => ConfigValueKind.Int,
+        { SpecialType: SpecialType.System_Single or SpecialType.System_Double } => ConfigValueKind.Double,
+        { SpecialType: SpecialType.System_Boolean } => ConfigValueKind.Bool,
+        { SpecialType: SpecialType.System_String } => ConfigValueKind.String,
+        IArrayTypeSymbol { ElementType.SpecialType: SpecialType.System_Int32 } => ConfigValueKind.IntArray,
+        INamedTypeSymbol { Name: "RopeScaling", ContainingNamespace: { Name: "Layers", ContainingNamespace.Name: KnownNames.Namespace } } => ConfigValueKind.Object,
+        _ => null,
+    };
+}
