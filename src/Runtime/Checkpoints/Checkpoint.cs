@@ -10,10 +10,11 @@ public sealed class Checkpoint : ITensorSource
 {
     private readonly OrderedDictionary<string, TensorInfo> _infos = new(StringComparer.Ordinal);
     private readonly Dictionary<string, ITensorSource> _owners = new(StringComparer.Ordinal);
-    private readonly List<ITensorSource> _files;
+    private readonly List<TensorFile> _files;
+    private readonly Dictionary<string, string> _parameterNames = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, string> _metadata = new(StringComparer.Ordinal);
 
-    private Checkpoint(string location, CheckpointFormat format, List<ITensorSource> files, IReadOnlyList<ITensorSource> ranks)
+    private Checkpoint(string location, CheckpointFormat format, List<TensorFile> files, IReadOnlyList<ITensorSource> ranks)
     {
         Location = location;
         Format = format;
@@ -23,6 +24,8 @@ public sealed class Checkpoint : ITensorSource
         {
             foreach (var (key, value) in file.Metadata)
                 _metadata.TryAdd(key, value);
+            foreach (var (name, parameterName) in file.ParameterNames)
+                _parameterNames.TryAdd(name, parameterName);
         }
     }
 
@@ -56,6 +59,9 @@ public sealed class Checkpoint : ITensorSource
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, string> Metadata => _metadata;
 
+    /// <summary>The framework's own parameter name by tensor name (<c>linear_0.w_0</c>), where a Paddle file has them.</summary>
+    public IReadOnlyDictionary<string, string> ParameterNames => _parameterNames;
+
     /// <summary>Opens a checkpoint.</summary>
     /// <param name="path">
     /// A folder; or one of its files (a safetensors, bin or pdparams file, or an index), where the folder holds several checkpoints.
@@ -65,7 +71,7 @@ public sealed class Checkpoint : ITensorSource
     public static Checkpoint Open(string path)
     {
         var found = CheckpointFiles.Find(path);
-        var files = new List<ITensorSource>(found.Files.Count);
+        var files = new List<TensorFile>(found.Files.Count);
         try
         {
             CheckpointFormat? format = null;

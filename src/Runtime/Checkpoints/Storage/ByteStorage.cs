@@ -25,7 +25,7 @@ internal sealed unsafe class MappedStorage : ByteStorage
     /// <exception cref="InvalidInputException">The range lies outside the file.</exception>
     public MappedStorage(MappedFile file, long offset, long length)
     {
-        _ = file.Pointer(offset, length);
+        file.Check(offset, length);
         _file = file;
         _offset = offset;
         Length = length;

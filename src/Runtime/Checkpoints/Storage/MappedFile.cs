@@ -84,7 +84,8 @@ internal sealed unsafe class MappedFile : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    private void Check(long offset, long length)
+    /// <summary>Refuses a range that lies outside the file.</summary>
+    public void Check(long offset, long length)
     {
         ObjectDisposedException.ThrowIf(_released, this);
         if (offset < 0 || length < 0 || offset > Length - length)

@@ -47,6 +47,26 @@ internal sealed class StoredTensor
 
     public TensorInfo Info { get; }
 
+    /// <summary>Whether the elements lie one after another in row-major order.</summary>
+    public bool IsRowMajor
+    {
+        get
+        {
+            long expected = Info.DType.Size();
+            for (var axis = _strides.Length - 1; axis >= 0; axis--)
+            {
+                if (Info.Shape[axis] > 1 && _strides[axis] != expected)
+                    return false;
+                expected *= Math.Max(Info.Shape[axis], 1);
+            }
+
+            return true;
+        }
+    }
+
+    /// <summary>The bytes of a row-major tensor as a storage of their own.</summary>
+    public ByteStorage AsStorage() => IsRowMajor ? new View(this) : throw new InvalidOperationException($"{Info} is not row-major.");
+
     /// <summary>Row-major strides in elements.</summary>
     public static long[] RowMajor(IReadOnlyList<long> shape)
     {
@@ -104,5 +124,12 @@ internal sealed class StoredTensor
 
         if (destination.Length > 0)
             StridedCopy.Gather(_storage, offset, slice.Count, _strides, size, destination);
+    }
+
+    private sealed class View(StoredTensor tensor) : ByteStorage
+    {
+        public override long Length => tensor.Info.ByteCount;
+
+        public override void Read(long offset, Span<byte> destination) => tensor._storage.Read(tensor._offset + offset, destination);
     }
 }

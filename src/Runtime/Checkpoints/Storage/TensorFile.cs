@@ -27,6 +27,9 @@ internal sealed class TensorFile : ITensorSource
 
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
+    /// <summary>Paddle's parameter name by tensor name, where the file has them.</summary>
+    public IReadOnlyDictionary<string, string> ParameterNames { get; init; } = new Dictionary<string, string>();
+
     public void Read(string name, TensorSlice slice, Span<byte> destination)
     {
         if (!_stored.TryGetValue(name, out var tensor))

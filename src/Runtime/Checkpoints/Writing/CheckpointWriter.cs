@@ -1,3 +1,4 @@
+using Generated.Checkpoints.Paddle;
 using Generated.Checkpoints.Safetensors;
 
 namespace Generated.Checkpoints.Writing;
@@ -13,6 +14,9 @@ public sealed record CheckpointWriteOptions
 
     /// <summary>safetensors metadata; <c>format</c> is 'pt' for Hugging Face's layout and 'np' for Paddle's.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string> { ["format"] = "pt" };
+
+    /// <summary>Paddle's own parameter names (<c>linear_0.w_0</c>) by tensor name, for paddle.save's table; where absent, the tensor's name.</summary>
+    public IReadOnlyDictionary<string, string> ParameterNames { get; init; } = new Dictionary<string, string>();
 
     /// <summary>Name of the files without number and extension; by default <c>model</c>, or <c>model_state</c> for paddle.save.</summary>
     public string? FileStem { get; init; }
@@ -56,6 +60,7 @@ public sealed class CheckpointWriter : IDisposable
         var (stem, extension) = options.Format switch
         {
             CheckpointFormat.Safetensors => ("model", ".safetensors"),
+            CheckpointFormat.PaddlePickle => ("model_state", ".pdparams"),
             _ => throw new ArgumentException($"{options.Format} cannot be written.", nameof(options)),
         };
         stem = options.FileStem ?? stem;
@@ -64,7 +69,13 @@ public sealed class CheckpointWriter : IDisposable
         try
         {
             foreach (var shard in shards)
-                writer.Start(Path.Combine(folder, shard.FileName), SafetensorsLayout.Create(shard.Tensors, options.Metadata));
+            {
+                writer.Start(
+                    Path.Combine(folder, shard.FileName),
+                    options.Format == CheckpointFormat.PaddlePickle
+                        ? PaddleLayout.Create(shard.Tensors, options.ParameterNames)
+                        : SafetensorsLayout.Create(shard.Tensors, options.Metadata));
+            }
         }
         catch
         {
