@@ -6,6 +6,10 @@ namespace Generated.Benchmarks;
 internal sealed unsafe class BenchMemory : IDisposable
 {
     private readonly List<nint> _blocks = [];
+    private readonly List<IDisposable> _owned = [];
+
+    /// <summary>Disposes <paramref name="resource"/> with the buffers.</summary>
+    public void Own(IDisposable resource) => _owned.Add(resource);
 
     public float* Floats(long count)
     {
@@ -29,5 +33,7 @@ internal sealed unsafe class BenchMemory : IDisposable
         foreach (var block in _blocks)
             NativeMemory.AlignedFree((void*)block);
         _blocks.Clear();
+        _owned.ForEach(resource => resource.Dispose());
+        _owned.Clear();
     }
 }

@@ -5,6 +5,7 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Generated.Kernels;
 using Generated.Native;
+using Generated.Quant.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -67,7 +68,29 @@ internal static unsafe class KernelBench
             cases.Add(new Case($"MatVec {name}", bytes, copies,
                 i => MatVec.Multiply(format, (void*)pointers[i], x, null, y, rows, width, outputs)));
         }
+        AddPacked(cases, options, memory, x, y);
         return cases;
+    }
+
+    private static void AddPacked(List<Case> cases, BenchOptions options, BenchMemory memory, float* x, float* y)
+    {
+        var int8 = Copies(() => RandomWeights.Int8(options.Out, options.In), memory);
+        cases.Add(new Case("int8 per channel", int8[0].Bytes, int8.Length, i => int8[i].Multiply(x, null, y, options.Rows)));
+        cases.Add(new Case("int8 W8A8 per token", int8[0].Bytes, int8.Length, i => ((PackedInt8Matrix)int8[i]).MultiplyInt8(x, null, y, options.Rows, null)));
+        foreach (var symmetric in new[] { false, true })
+        {
+            var int4 = Copies(() => RandomWeights.Int4(options.Out, options.In, 128, symmetric), memory);
+            cases.Add(new Case($"int4 g128 {(symmetric ? "symmetric" : "asymmetric")}", int4[0].Bytes, int4.Length, i => int4[i].Multiply(x, null, y, options.Rows)));
+        }
+    }
+
+    private static PackedMatrix[] Copies(Func<PackedMatrix> make, BenchMemory memory)
+    {
+        var first = make();
+        var all = new PackedMatrix[(int)(ColdBytes / first.Bytes) + 1];
+        for (var i = 0; i < all.Length; i++)
+            memory.Own(all[i] = i == 0 ? first : make());
+        return all;
     }
 
     private static Case Read(BenchMemory memory)

@@ -71,7 +71,7 @@ public static unsafe class MatVec
         where TStored : unmanaged
         where TElement : struct, IElement<TStored>
     {
-        var partition = Partition.Of(outWidth, (long)inWidth * sizeof(TStored), team.Size, multiple: 1);
+        var partition = RowPartition.Of(outWidth, (long)inWidth * sizeof(TStored), team.Size, multiple: 1);
         var job = new Job<TStored, TElement>
         {
             Path = path,
@@ -86,7 +86,7 @@ public static unsafe class MatVec
         where TElement : struct, IElement<TStored>
     {
         public KernelPath Path;
-        public Partition Partition;
+        public RowPartition Partition;
         public MatVecOperands<TStored> Operands;
 
         public readonly void Execute(int chunk)

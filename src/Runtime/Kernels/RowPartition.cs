@@ -1,7 +1,7 @@
 namespace Generated.Kernels;
 
 /// <summary>How rows of a matrix are cut into parts for a <see cref="ThreadTeam"/>.</summary>
-internal readonly struct Partition
+internal readonly struct RowPartition
 {
     /// <summary>Less work than this is not worth a second thread.</summary>
     private const long SerialBytes = 32 * 1024;
@@ -11,7 +11,7 @@ internal readonly struct Partition
 
     private const int ChunksPerMember = 8;
 
-    private Partition(int rows, int rowsPerChunk)
+    private RowPartition(int rows, int rowsPerChunk)
     {
         Rows = rows;
         RowsPerChunk = rowsPerChunk;
@@ -27,14 +27,14 @@ internal readonly struct Partition
     /// <param name="bytesPerRow">Memory that one row reads, the measure of its work.</param>
     /// <param name="members">Size of the team.</param>
     /// <param name="multiple">Every part but the last has a multiple of this many rows.</param>
-    public static Partition Of(int rows, long bytesPerRow, int members, int multiple)
+    public static RowPartition Of(int rows, long bytesPerRow, int members, int multiple)
     {
         var bytes = rows * bytesPerRow;
         if (members == 1 || bytes <= SerialBytes)
-            return new Partition(rows, Math.Max(rows, 1));
+            return new RowPartition(rows, Math.Max(rows, 1));
         var chunks = Math.Clamp(bytes / ChunkBytes, members, (long)members * ChunksPerMember);
         var rowsPerChunk = (rows + chunks - 1) / chunks;
-        return new Partition(rows, (int)((rowsPerChunk + multiple - 1) / multiple * multiple));
+        return new RowPartition(rows, (int)((rowsPerChunk + multiple - 1) / multiple * multiple));
     }
 
     public int Start(int chunk) => chunk * RowsPerChunk;

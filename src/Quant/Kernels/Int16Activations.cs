@@ -1,0 +1,152 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using System.Runtime.CompilerServices;
+using Generated.Kernels;
+
+namespace Generated.Quant.Kernels;
+
+/// <summary>
+/// Rows of activations as int16 codes with one float32 scale per group, made for the integer kernels in the calling thread's scratch.
+/// </summary>
+/// <remarks>
+/// A group's scale is its largest magnitude / 32767, so that each value is off by at most 2⁻¹⁶ of that magnitude: 100 times finer than
+/// the weights of any 8-bit format, and finer than bfloat16. A group with NaN or infinity gets the scale NaN, which makes its row of
+/// outputs NaN. Magnitudes below 10⁻³⁰ count as 0.
+/// </remarks>
+internal readonly unsafe struct Int16Activations
+{
+    /// <summary>Values per block: rows are padded with zeros to whole blocks.</summary>
+    public const int Block = 32;
+
+    private const float Levels = 32767;
+    private const float Smallest = 1e-30f;
+    private const int InfinityBits = 0x7F800000;
+
+    /// <summary>[rows, Blocks · Block] codes.</summary>
+    public readonly short* Codes;
+
+    /// <summary>[rows, GroupsPadded] scales; the padding is 0.</summary>
+    public readonly float* Scales;
+
+    /// <summary>[rows, GroupsPadded] sums of a group's codes (integers, exact).</summary>
+    public readonly float* Sums;
+
+    public readonly int Blocks;
+    public readonly int BlocksPerGroup;
+
+    private Int16Activations(byte* memory, int rows, int blocks, int blocksPerGroup)
+    {
+        Blocks = blocks;
+        BlocksPerGroup = blocksPerGroup;
+        Codes = (short*)memory;
+        Scales = (float*)(Codes + (long)rows * blocks * Block);
+        Sums = Scales + (long)rows * GroupsPadded;
+    }
+
+    public int Groups => (Blocks + BlocksPerGroup - 1) / BlocksPerGroup;
+
+    /// <summary>Number of groups, rounded up to a whole 256-bit vector of floats.</summary>
+    public int GroupsPadded => (Groups + 7) & ~7;
+
+    /// <param name="path">The implementation to use.</param>
+    /// <param name="x">[rows, width].</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="width">Values per row.</param>
+    /// <param name="blocksPerGroup">Group size in blocks.</param>
+    /// <param name="order">Column j of the result is column order[j] of x; null keeps the order.</param>
+    public static Int16Activations Quantize(KernelPath path, float* x, int rows, int width, int blocksPerGroup, int* order)
+    {
+        var blocks = (width + Block - 1) / Block;
+        var groupsPadded = ((blocks + blocksPerGroup - 1) / blocksPerGroup + 7) & ~7;
+        var padded = blocks * Block;
+        var memory = Scratch.Take(rows * (padded * 2L + groupsPadded * 8L) + padded * 4L);
+        var result = new Int16Activations(memory, rows, blocks, blocksPerGroup);
+        var gathered = result.Sums + (long)rows * groupsPadded;
+        new Span<float>(gathered, padded).Clear();
+        for (var row = 0; row < rows; row++)
+        {
+            var source = x + (long)row * width;
+            if (order != null)
+            {
+                for (var k = 0; k < width; k++)
+                    gathered[k] = source[order[k]];
+                source = gathered;
+            }
+            else if (padded != width)
+            {
+                new ReadOnlySpan<float>(source, width).CopyTo(new Span<float>(gathered, width));
+                source = gathered;
+            }
+            result.QuantizeRow(path, source, row);
+        }
+        return result;
+    }
+
+    private void QuantizeRow(KernelPath path, float* x, int row)
+    {
+        var codes = Codes + (long)row * Blocks * Block;
+        float* scales = Scales + (long)row * GroupsPadded, sums = Sums + (long)row * GroupsPadded;
+        for (var group = 0; group < GroupsPadded; group++)
+        {
+            if (group >= Groups)
+            {
+                scales[group] = sums[group] = 0;
+                continue;
+            }
+            var start = group * BlocksPerGroup * Block;
+            var count = Math.Min(BlocksPerGroup * Block, Blocks * Block - start);
+            var bits = LargestMagnitude(x + start, count);
+            var largest = BitConverter.Int32BitsToSingle(bits);
+            if (bits >= InfinityBits || largest < Smallest)
+            {
+                new Span<short>(codes + start, count).Clear();
+                scales[group] = bits >= InfinityBits ? float.NaN : 0;
+                sums[group] = 0;
+                continue;
+            }
+            scales[group] = largest / Levels;
+            var sum = path == KernelPath.Avx2
+                ? RoundAvx2(x + start, Levels / largest, codes + start, count)
+                : RoundPortable(x + start, Levels / largest, codes + start, count);
+            sums[group] = sum;
+        }
+    }
+
+    /// <summary>Bits of the largest |x|: as integers they compare as the magnitudes do, with infinity and then NaN above all.</summary>
+    private static int LargestMagnitude(float* x, int count)
+    {
+        var largest = Vector256<int>.Zero;
+        for (var k = 0; k < count; k += 8)
+            largest = Vector256.Max(largest, Vector256.Load((int*)x + k) & Vector256.Create(int.MaxValue));
+        var bits = 0;
+        for (var lane = 0; lane < 8; lane++)
+            bits = Math.Max(bits, largest[lane]);
+        return bits;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static int RoundAvx2(float* x, float inverse, short* codes, int count)
+    {
+        var factor = Vector256.Create(inverse);
+        var sum = Vector256<int>.Zero;
+        for (var k = 0; k < count; k += 16)
+        {
+            var low = Avx.ConvertToVector256Int32(Vector256.Load(x + k) * factor);
+            var high = Avx.ConvertToVector256Int32(Vector256.Load(x + k + 8) * factor);
+            sum += low + high;
+            Avx2.Permute4x64(Avx2.PackSignedSaturate(low, high).AsInt64(), 0b_11_01_10_00).AsInt16().Store(codes + k);
+        }
+        return Vector256.Sum(sum);
+    }
+
+    private static int RoundPortable(float* x, float inverse, short* codes, int count)
+    {
+        var sum = 0;
+        for (var k = 0; k < count; k++)
+        {
+            codes[k] = (short)MathF.Round(x[k] * inverse);
+            sum += codes[k];
+        }
+        return sum;
+    }
+}

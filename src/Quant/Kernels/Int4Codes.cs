@@ -1,0 +1,125 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Generated.Quant.Kernels;
+
+/// <summary>
+/// Unsigned 4-bit codes, 32 in 16 bytes: byte j of a block holds code j in its low and code j + 16 in its high half, so that one
+/// widening load, one mask and one shift make two vectors of int16 in the order of the activations. Zero points are bytes.
+/// </summary>
+internal readonly unsafe struct Int4Codes : ICodeFormat
+{
+    private const int Block = Int16Activations.Block;
+    private const int Bytes = Block / 2;
+
+    public static int BlockBytes => Bytes;
+
+    public static int SymmetricZero => 8;
+
+    public static int ZeroBytes => 1;
+
+    public static Vector256<float> Zeros(byte* zeros, long index)
+    {
+        var wide = Vector128.WidenLower(Vector64.Load(zeros + index).ToVector128Unsafe());
+        return Vector256.ConvertToSingle(Vector256.WidenLower(wide.ToVector256Unsafe()).AsInt32());
+    }
+
+    /// <summary>Byte of a row that holds code <paramref name="k"/>.</summary>
+    public static int ByteOf(int k) => k / Block * Bytes + k % Bytes;
+
+    /// <summary>Place of code <paramref name="k"/> within its byte, in bits.</summary>
+    public static int ShiftOf(int k) => k % Block < Bytes ? 0 : 4;
+
+    public static float Zero(byte* zeros, long index) => zeros[index];
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float DotAvx2(byte* codes, short* x, float* scales, int blocks, int blocksPerGroup)
+    {
+        var mask = Vector256.Create((short)0xF);
+        var sum = Vector256<float>.Zero;
+        byte* end = codes + (long)blocks * Bytes, groupEnd = codes;
+        while (codes < end)
+        {
+            groupEnd += blocksPerGroup * Bytes;
+            if (groupEnd > end)
+                groupEnd = end;
+            Vector256<int> low = default, high = default;
+            do
+            {
+                var pair = Avx2.ConvertToVector256Int16(codes);
+                low += Avx2.MultiplyAddAdjacent(pair & mask, Vector256.Load(x));
+                high += Avx2.MultiplyAddAdjacent(pair >>> 4, Vector256.Load(x + 16));
+                codes += Bytes;
+                x += Block;
+            } while (codes < groupEnd);
+            sum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(low + high), Vector256.Create(*scales++), sum);
+        }
+        return Vector256.Sum(sum);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void DotAvx2(byte* codes, short* x, float* xScales, short* z, float* zScales, int blocks, int blocksPerGroup, out float first, out float second)
+    {
+        var mask = Vector256.Create((short)0xF);
+        Vector256<float> xSum = default, zSum = default;
+        byte* end = codes + (long)blocks * Bytes, groupEnd = codes;
+        while (codes < end)
+        {
+            groupEnd += blocksPerGroup * Bytes;
+            if (groupEnd > end)
+                groupEnd = end;
+            Vector256<int> xLow = default, xHigh = default, zLow = default, zHigh = default;
+            do
+            {
+                var pair = Avx2.ConvertToVector256Int16(codes);
+                Vector256<short> low = pair & mask, high = pair >>> 4;
+                xLow += Avx2.MultiplyAddAdjacent(low, Vector256.Load(x));
+                xHigh += Avx2.MultiplyAddAdjacent(high, Vector256.Load(x + 16));
+                zLow += Avx2.MultiplyAddAdjacent(low, Vector256.Load(z));
+                zHigh += Avx2.MultiplyAddAdjacent(high, Vector256.Load(z + 16));
+                codes += Bytes;
+                x += Block;
+                z += Block;
+            } while (codes < groupEnd);
+            xSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(xLow + xHigh), Vector256.Create(*xScales++), xSum);
+            zSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(zLow + zHigh), Vector256.Create(*zScales++), zSum);
+        }
+        first = Vector256.Sum(xSum);
+        second = Vector256.Sum(zSum);
+    }
+
+    public static int GroupSum(byte* codes, short* x, int blocks)
+    {
+        var mask = Vector128.Create((short)0xF);
+        Vector128<int> a = default, b = default;
+        for (var block = 0; block < blocks; block++, codes += Bytes, x += Block)
+        {
+            for (var k = 0; k < Bytes; k += 8)
+            {
+                var pair = Vector128.WidenLower(Vector64.Load(codes + k).ToVector128Unsafe()).AsInt16();
+                Vector128<short> low = pair & mask, high = pair >>> 4, v = Vector128.Load(x + k), u = Vector128.Load(x + 16 + k);
+                a += Vector128.WidenLower(low) * Vector128.WidenLower(v) + Vector128.WidenLower(high) * Vector128.WidenLower(u);
+                b += Vector128.WidenUpper(low) * Vector128.WidenUpper(v) + Vector128.WidenUpper(high) * Vector128.WidenUpper(u);
+            }
+        }
+        return Vector128.Sum(a + b);
+    }
+
+    public static void Unpack(byte* codes, float* values, int blocks)
+    {
+        var mask = Vector128.Create((short)0xF);
+        for (var block = 0; block < blocks; block++, codes += Bytes, values += Block)
+        {
+            for (var k = 0; k < Bytes; k += 8)
+            {
+                var pair = Vector128.WidenLower(Vector64.Load(codes + k).ToVector128Unsafe()).AsInt16();
+                Vector128<short> low = pair & mask, high = pair >>> 4;
+                Vector128.ConvertToSingle(Vector128.WidenLower(low)).Store(values + k);
+                Vector128.ConvertToSingle(Vector128.WidenUpper(low)).Store(values + k + 4);
+                Vector128.ConvertToSingle(Vector128.WidenLower(high)).Store(values + k + 16);
+                Vector128.ConvertToSingle(Vector128.WidenUpper(high)).Store(values + k + 20);
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+using System.Runtime.Intrinsics;
+using Generated.Kernels;
+
+namespace Generated.Quant.Kernels;
+
+/// <summary>Products with a packed matrix and its dequantization, shared by all code formats.</summary>
+internal static unsafe class PackedProduct<TFormat>
+    where TFormat : struct, ICodeFormat
+{
+    public static void Multiply(KernelPath path, PackedStorage storage, PackedShape shape, float* x, float* bias, float* y, int rows, ThreadTeam team)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        if (rows == 0)
+            return;
+        var activations = Int16Activations.Quantize(path, x, rows, shape.InWidth, shape.BlocksPerGroup, storage.Order);
+        if (storage.HalfScales)
+            Run<ushort, Float16>(path, storage, shape, activations, bias, y, rows, team);
+        else
+            Run<float, Float32>(path, storage, shape, activations, bias, y, rows, team);
+    }
+
+    public static void Dequantize(PackedStorage storage, PackedShape shape, float* destination, int start, int count, ThreadTeam team)
+    {
+        if (storage.HalfScales)
+            Dequantize<ushort, Float16>(storage, shape, destination, start, count, team);
+        else
+            Dequantize<float, Float32>(storage, shape, destination, start, count, team);
+    }
+
+    private static void Run<TStored, TScale>(KernelPath path, PackedStorage storage, PackedShape shape, Int16Activations x, float* bias, float* y, int rows, ThreadTeam team)
+        where TStored : unmanaged
+        where TScale : struct, IElement<TStored>
+    {
+        var partition = RowPartition.Of(shape.OutWidth, storage.RowBytes * Math.Max(1, rows / 2), team.Size, multiple: 1);
+        var job = new MultiplyJob<TStored, TScale>
+        {
+            Path = path,
+            Partition = partition,
+            Weights = new Operand<TStored>(storage, shape),
+            X = x,
+            Bias = bias,
+            Y = y,
+            Rows = rows,
+            OutWidth = shape.OutWidth,
+        };
+        team.Run(ref job, partition.Chunks);
+    }
+
+    private static void Dequantize<TStored, TScale>(PackedStorage storage, PackedShape shape, float* destination, int start, int count, ThreadTeam team)
+        where TStored : unmanaged
+        where TScale : struct, IElement<TStored>
+    {
+        var partition = RowPartition.Of(count, shape.InWidth * (long)sizeof(float), team.Size, multiple: 1);
+        var job = new DequantizeJob<TStored, TScale>
+        {
+            Partition = partition,
+            Weights = new Operand<TStored>(storage, shape),
+            Order = storage.Order,
+            Destination = destination,
+            Start = start,
+            InWidth = shape.InWidth,
+            GroupSize = shape.GroupSize,
+        };
+        team.Run(ref job, partition.Chunks);
+    }
+
+    /// <summary>Where the parts of the matrix lie.</summary>
+    private readonly struct Operand<TStored>(PackedStorage storage, PackedShape shape)
+        where TStored : unmanaged
+    {
+        public readonly byte* Codes = storage.Codes;
+        public readonly TStored* Scales = (TStored*)storage.Scales;
+        public readonly byte* Zeros = storage.Zeros;
+        public readonly long RowBytes = storage.RowBytes;
+        public readonly int Blocks = shape.Blocks;
+        public readonly int Groups = shape.Groups;
+        public readonly int Ratio = shape.Ratio;
+    }
+
+    private struct MultiplyJob<TStored, TScale> : ITeamJob
+        where TStored : unmanaged
+        where TScale : struct, IElement<TStored>
+    {
+        public KernelPath Path;
+        public RowPartition Partition;
+        public Operand<TStored> Weights;
+        public Int16Activations X;
+        public float* Bias;
+        public float* Y;
+        public int Rows;
+        public int OutWidth;
+
+        public readonly void Execute(int chunk)
+        {
+            var padded = X.GroupsPadded;
+            float* scales = stackalloc float[2 * padded], other = scales + padded;
+            var end = Partition.End(chunk);
+            for (var output = Partition.Start(chunk); output < end; output++)
+            {
+                var row = 0;
+                for (; row <= Rows - 2 && Path == KernelPath.Avx2; row += 2)
+                {
+                    var xShift = Fold(output, row, scales);
+                    var zShift = Fold(output, row + 1, other);
+                    TFormat.DotAvx2(Codes(output), Values(row), scales, Values(row + 1), other, X.Blocks, X.BlocksPerGroup, out var first, out var second);
+                    Store(row, output, first - xShift);
+                    Store(row + 1, output, second - zShift);
+                }
+                for (; row < Rows; row++)
+                {
+                    var shift = Fold(output, row, scales);
+                    var sum = Path == KernelPath.Avx2
+                        ? TFormat.DotAvx2(Codes(output), Values(row), scales, X.Blocks, X.BlocksPerGroup)
+                        : DotPortable(Codes(output), Values(row), scales);
+                    Store(row, output, sum - shift);
+                }
+            }
+        }
+
+        private readonly byte* Codes(int output) => Weights.Codes + output * Weights.RowBytes;
+
+        private readonly short* Values(int row) => X.Codes + (long)row * X.Blocks * Int16Activations.Block;
+
+        private readonly void Store(int row, int output, float value)
+            => Y[(long)row * OutWidth + output] = Bias == null ? value : value + Bias[output];
+
+        /// <summary>
+        /// Multiplies the scales of one output's groups by those of one row of activations. Returns what the zero points contribute:
+        /// Σ over groups of scale · zero · Σ x, to be subtracted.
+        /// </summary>
+        private readonly float Fold(int output, int row, float* scales)
+        {
+            float* xScales = X.Scales + (long)row * X.GroupsPadded, xSums = X.Sums + (long)row * X.GroupsPadded;
+            var first = (long)output * Weights.Groups;
+            var shift = Vector256<float>.Zero;
+            for (var group = 0; group < X.GroupsPadded; group += 8)
+            {
+                Vector256<float> scale, zero;
+                if (Weights.Groups == 1)
+                {
+                    scale = Vector256.Create(TScale.Load(Weights.Scales + first));
+                    zero = Vector256.Create(Weights.Zeros == null ? TFormat.SymmetricZero : TFormat.Zero(Weights.Zeros, first));
+                }
+                else if (Weights.Ratio == 1)
+                {
+                    scale = TScale.Load256(Weights.Scales + first + group);
+                    zero = Weights.Zeros == null ? Vector256.Create((float)TFormat.SymmetricZero) : TFormat.Zeros(Weights.Zeros, first + group);
+                }
+                else
+                    Spread(first, group, out scale, out zero);
+                var folded = scale * Vector256.Load(xScales + group);
+                folded.Store(scales + group);
+                shift += folded * zero * Vector256.Load(xSums + group);
+            }
+            return Vector256.Sum(shift);
+        }
+
+        /// <summary>Scales and zero points for eight groups of activations, several of which share a group of weights.</summary>
+        private readonly void Spread(long first, int group, out Vector256<float> scale, out Vector256<float> zero)
+        {
+            float* scales = stackalloc float[8], zeros = stackalloc float[8];
+            for (var i = 0; i < 8; i++)
+            {
+                var index = first + Math.Min((group + i) / Weights.Ratio, Weights.Groups - 1);
+                scales[i] = TScale.Load(Weights.Scales + index);
+                zeros[i] = Weights.Zeros == null ? TFormat.SymmetricZero : TFormat.Zero(Weights.Zeros, index);
+            }
+            scale = Vector256.Load(scales);
+            zero = Vector256.Load(zeros);
+        }
+
+        private readonly float DotPortable(byte* codes, short* x, float* scales)
+        {
+            var sum = 0f;
+            for (var block = 0; block < X.Blocks; block += X.BlocksPerGroup, scales++)
+            {
+                var blocks = Math.Min(X.BlocksPerGroup, X.Blocks - block);
+                sum += *scales * TFormat.GroupSum(codes + block * TFormat.BlockBytes, x + block * Int16Activations.Block, blocks);
+            }
+            return sum;
+        }
+    }
+
+    private struct DequantizeJob<TStored, TScale> : ITeamJob
+        where TStored : unmanaged
+        where TScale : struct, IElement<TStored>
+    {
+        public RowPartition Partition;
+        public Operand<TStored> Weights;
+        public int* Order;
+        public float* Destination;
+        public int Start;
+        public int InWidth;
+        public int GroupSize;
+
+        public readonly void Execute(int chunk)
+        {
+            using var values = new NativeBlock(Weights.Blocks * (long)Int16Activations.Block * sizeof(float));
+            for (var row = Partition.Start(chunk); row < Partition.End(chunk); row++)
+                Unpack(Start + row, (float*)values.Pointer, Destination + (long)row * InWidth);
+        }
+
+        private readonly void Unpack(int output, float* values, float* destination)
+        {
+            TFormat.Unpack(Weights.Codes + output * Weights.RowBytes, values, Weights.Blocks);
+            for (var group = 0; group < Weights.Groups; group++)
+            {
+                var index = (long)output * Weights.Groups + group;
+                var scale = TScale.Load(Weights.Scales + index);
+                var zero = Weights.Zeros == null ? TFormat.SymmetricZero : TFormat.Zero(Weights.Zeros, index);
+                int k = group * GroupSize, end = Math.Min(k + GroupSize, InWidth);
+                if (Order == null)
+                {
+                    for (; k <= end - 8; k += 8)
+                        ((Vector256.Load(values + k) - Vector256.Create(zero)) * scale).Store(destination + k);
+                }
+                for (; k < end; k++)
+                    destination[Order == null ? k : Order[k]] = (values[k] - zero) * scale;
+            }
+        }
+    }
+}
