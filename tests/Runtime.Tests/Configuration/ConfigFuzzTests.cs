@@ -1,3 +1,4 @@
+using Generated;
 using System.Text;
 using Generated.Configuration;
 
