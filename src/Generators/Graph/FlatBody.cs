@@ -28,6 +28,7 @@ internal sealed record FlatBody(
 /// <param name="Factor">C# expression of a scale factor, valid in the class whose body was flattened.</param>
 /// <param name="Section">Which section of a fused flow.</param>
 /// <param name="Anchor">The node of the declared body it comes from: itself, or the call of the part that holds it.</param>
+/// <param name="Part">Path of the part it is in, empty for the class itself.</param>
 internal sealed record FlatNode(
     int Id,
     NodeOp Op,
@@ -36,7 +37,8 @@ internal sealed record FlatNode(
     string? Name,
     string? Factor,
     int Section,
-    int Anchor)
+    int Anchor,
+    string Part = "")
 {
     public LinearSpec? Linear => Layer?.Spec as LinearSpec;
 

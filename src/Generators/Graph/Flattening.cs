@@ -16,6 +16,26 @@ internal static class Flattening
         return bodies.ToEquatableArray();
     }
 
+    /// <summary>Every layer of a class, those of its parts in the class's own terms, in declaration order.</summary>
+    public static IEnumerable<FlatLayer> Layers(ClassSpec spec)
+    {
+        foreach (var layer in spec.Layers)
+        {
+            if (layer is not UseSpec use)
+            {
+                yield return new FlatLayer(layer.Member, $"Layers.{layer.Member}", layer);
+                continue;
+            }
+
+            var rewriting = new LayerRewriting(use, spec);
+            foreach (var inner in Layers(use.Part))
+                yield return Inside(use, inner.Path, inner.Access, rewriting.Rewrite(inner.Spec));
+        }
+    }
+
+    private static FlatLayer Inside(UseSpec use, string path, string access, LayerSpec spec) =>
+        new($"{use.Member}.{path}", $"Layers.{use.Member}.{access}", spec);
+
     private static IEnumerable<BodySpec> InOrderOfSelection(IEnumerable<BodySpec> bodies) => bodies.OrderBy(b => b.When is null);
 
     /// <summary>One way to open every part a wiring calls; null leaves an optional part out.</summary>
@@ -93,11 +113,11 @@ internal static class Flattening
             {
                 Id = nodes.Count,
                 Inputs = node.Inputs.Select(i => ids[i]).ToEquatableArray(),
-                Layer = node.Layer is null ? null : new FlatLayer(
-                    $"{use.Member}.{node.Layer.Path}", $"Layers.{use.Member}.{node.Layer.Access}", rewriting.Rewrite(node.Layer.Spec)),
+                Layer = node.Layer is { } layer ? Inside(use, layer.Path, layer.Access, rewriting.Rewrite(layer.Spec)) : null,
                 Name = node.Id == part.Output ? call.Name ?? node.Name : node.Name,
                 Factor = node.Factor is null ? null : $"Layers.{use.Member}.{FactorAccess(part, node)}",
                 Anchor = call.Id,
+                Part = node.Part.Length == 0 ? use.Member : $"{use.Member}.{node.Part}",
             });
         }
 
