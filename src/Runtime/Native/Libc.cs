@@ -11,6 +11,7 @@ internal static unsafe partial class Libc
     private const uint StatxUid = 0x8;
     private const int StatxUidOffset = 20;
     private const int StatxSize = 256;
+    private const int SigTerm = 15;
     private const int MMmapThreshold = -3;
     private const int MTrimThreshold = -1;
 
@@ -59,6 +60,9 @@ internal static unsafe partial class Libc
 
     internal static uint UserId => geteuid();
 
+    /// <summary>Sends SIGTERM.</summary>
+    internal static void Terminate(int process) => _ = kill(process, SigTerm);
+
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int setenv(string name, string value, int overwrite);
 
@@ -76,4 +80,7 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     private static partial uint geteuid();
+
+    [LibraryImport("libc")]
+    private static partial int kill(int process, int signal);
 }
