@@ -130,7 +130,7 @@ public sealed class TorchFileTests
         .Text("nested").Op('}').Op('(').Text("expanded").Tensor("FloatStorage", "0", 12, 2, [4], [0]).Text("step").Int(7).Op('u')
         .Op('u').Op('}').Text("_metadata").Op('N').Op('s').Op('b');
 
-    private static byte[] Legacy(long count)
+    internal static byte[] Legacy(long count)
     {
         var bytes = new MemoryStream();
         bytes.Write(new PickleBuilder().Op(0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19).Op('.').ToArray());
