@@ -8,7 +8,7 @@ internal static class SpecialTokenReader
     /// <param name="model">Tokens that the tokenizer's own file marks as special.</param>
     /// <param name="idOf">Id of a token of the tokenizer's own vocabulary, or null.</param>
     /// <param name="defaults">Roles that hold where no file says anything.</param>
-    public static SpecialTokens Read(CheckpointFiles files, IEnumerable<AddedToken> model, Func<string, int?> idOf, Roles defaults)
+    public static SpecialTokens Read(TokenizerFiles files, IEnumerable<AddedToken> model, Func<string, int?> idOf, Roles defaults)
     {
         var added = new Dictionary<string, AddedToken>();
         foreach (var token in model.Concat(files.AddedTokens))

@@ -26,10 +26,11 @@ public static class TokenizerLoader
             throw new InvalidInputException($"The folder {directory} does not exist.");
         try
         {
-            return Load(new CheckpointFiles(directory));
+            return Load(new TokenizerFiles(directory));
         }
-        catch (InvalidOperationException damaged) when (damaged.Source == "System.Text.Json")
+        catch (InvalidOperationException damaged)
         {
+            // What System.Text.Json throws for half a surrogate pair or invalid UTF-8 in a string; it looks only when asked for the string.
             throw new InvalidInputException($"A JSON file of the tokenizer in {directory} holds text that is no valid Unicode: {damaged.Message}", damaged);
         }
     }
@@ -50,7 +51,7 @@ public static class TokenizerLoader
         }
     }
 
-    private static ITokenizer Load(CheckpointFiles files)
+    private static ITokenizer Load(TokenizerFiles files)
     {
         if (files.Has(ChatGlmTokenizer.FileName))
             return ChatGlmTokenizer.Load(files);
@@ -79,15 +80,15 @@ public static class TokenizerLoader
     }
 
     /// <summary>A protobuf whose first field is a piece; a tiktoken file under the same name (Llama 3) begins with base64.</summary>
-    private static bool LooksLikeSentencePiece(CheckpointFiles files, string name) => files.ReadBytes(name) is [0x0A, ..];
+    private static bool LooksLikeSentencePiece(TokenizerFiles files, string name) => files.ReadBytes(name) is [0x0A, ..];
 
-    private static SentencePieceTokenizer LoadSentencePiece(CheckpointFiles files, string name)
+    private static SentencePieceTokenizer LoadSentencePiece(TokenizerFiles files, string name)
     {
         var model = SentencePieceModel.Parse(files.ReadBytes(name), files.PathOf(name));
         return new SentencePieceTokenizer(model, SentencePieceSpecials.Read(files, model, addBos: true));
     }
 
-    private static HuggingFaceTokenizer LoadHuggingFace(CheckpointFiles files)
+    private static HuggingFaceTokenizer LoadHuggingFace(TokenizerFiles files)
     {
         const string Name = "tokenizer.json";
         var definition = TokenizerDefinition.Read(files.ReadJson(Name), files.PathOf(Name));
@@ -102,7 +103,7 @@ public static class TokenizerLoader
         });
     }
 
-    private static ByteLevelTokenizer<PairMerges> LoadGpt2(CheckpointFiles files)
+    private static ByteLevelTokenizer<PairMerges> LoadGpt2(TokenizerFiles files)
     {
         const string VocabularyName = "vocab.json", MergesName = "merges.txt";
         var idOf = VocabularyFile.Read(files.ReadJson(VocabularyName), files.PathOf(VocabularyName));

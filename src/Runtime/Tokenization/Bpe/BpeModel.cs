@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using Generated.Tokenization.Text;
 
@@ -37,56 +38,68 @@ internal sealed record BpeOptions
 /// </remarks>
 internal sealed class BpeModel<TTable>(ByteMap pieces, TTable merges, BpeOptions options) where TTable : IMergeTable
 {
-    private readonly WordCache _cache = new();
-    private Scratch? _spare;
+    private readonly ConcurrentBag<Worker> _idle = [];
+    private readonly int[] _byteSymbols = options.ByteSymbols ? [.. Enumerable.Range(0, 256).Select(b => pieces.Find([(byte)b]))] : [];
 
-    private sealed class Scratch
+    /// <summary>What encoding writes to: one for each caller at a time.</summary>
+    public sealed class Worker
     {
-        public readonly MergeQueue Queue = new();
-        public readonly List<int> Ids = [];
+        internal readonly WordCache Cache = new();
+        internal readonly MergeQueue Queue = new();
+        internal readonly List<int> Ids = [];
     }
 
+    /// <summary>Takes a worker for a text; give it back with <see cref="Return"/>, since it remembers words.</summary>
+    public Worker Rent() => _idle.TryTake(out var worker) ? worker : new Worker();
+
+    public void Return(Worker worker) => _idle.Add(worker);
+
     /// <summary>Appends the ids of one pre-token (or of the whole text, where nothing splits it).</summary>
-    public void Encode(ReadOnlySpan<byte> text, List<int> ids)
+    public void Encode(ReadOnlySpan<byte> text, Worker worker, List<int> ids)
     {
         if (text.IsEmpty)
             return;
+        bool afterUnknown = false;
+        if (options.Neighbours is null)
+        {
+            EncodeChunk(text, worker, ids, ref afterUnknown);
+            return;
+        }
         if (options.WholePieceFirst && pieces.Find(text) is >= 0 and int whole)
         {
             ids.Add(whole);
             return;
         }
-        bool afterUnknown = false;
-        if (options.Neighbours is null)
-        {
-            EncodeChunk(text, ids, ref afterUnknown);
-            return;
-        }
         for (int start = 0; start < text.Length;)
         {
             int end = options.Neighbours.ChunkEnd(text, start);
-            EncodeChunk(text[start..end], ids, ref afterUnknown);
+            EncodeChunk(text[start..end], worker, ids, ref afterUnknown);
             start = end;
         }
     }
 
-    private void EncodeChunk(ReadOnlySpan<byte> chunk, List<int> ids, ref bool afterUnknown)
+    private void EncodeChunk(ReadOnlySpan<byte> chunk, Worker worker, List<int> ids, ref bool afterUnknown)
     {
-        uint hash = 0;
+        var key = default(WordCache.Key);
         bool isShort = chunk.Length <= WordCache.LongestKey;
-        if (isShort && _cache.TryGet(chunk, out hash, out var known))
+        if (isShort)
         {
-            Append(known, ids, ref afterUnknown);
-            return;
+            key = WordCache.KeyOf(chunk);
+            if (worker.Cache.TryGet(key, out var known))
+            {
+                Append(known, ids, ref afterUnknown);
+                return;
+            }
         }
-        var scratch = Interlocked.Exchange(ref _spare, null) ?? new Scratch();
-        scratch.Ids.Clear();
-        Merge(chunk, scratch.Queue, scratch.Ids);
-        var found = CollectionsMarshal.AsSpan(scratch.Ids);
+        worker.Ids.Clear();
+        if (options.WholePieceFirst && options.Neighbours is null && pieces.Find(chunk) is >= 0 and int whole)
+            worker.Ids.Add(whole);
+        else
+            Merge(chunk, worker.Queue, worker.Ids);
+        var found = CollectionsMarshal.AsSpan(worker.Ids);
         Append(found, ids, ref afterUnknown);
         if (isShort)
-            _cache.Store(chunk, hash, found);
-        _spare = scratch;
+            worker.Cache.Store(key, found);
     }
 
     /// <summary>Appends ids; <see cref="MergeQueue.NoPiece"/> stands for an unknown character, which may fuse with the one before.</summary>
@@ -105,18 +118,14 @@ internal sealed class BpeModel<TTable>(ByteMap pieces, TTable merges, BpeOptions
     private void Merge(ReadOnlySpan<byte> chunk, MergeQueue queue, List<int> ids)
     {
         queue.Clear();
-        for (int start = 0; start < chunk.Length;)
+        if (options.ByteSymbols)
         {
-            int id = MergeQueue.NoPiece;
-            int length = options.UserDefined?.LongestPrefix(chunk[start..], out id) ?? 0;
-            bool frozen = length > 0;
-            if (!frozen)
-            {
-                length = options.ByteSymbols ? 1 : Utf8.CharacterLength(chunk[start..]);
-                id = pieces.Find(chunk.Slice(start, length));
-            }
-            queue.Add(start, length, id, frozen);
-            start += length;
+            for (int i = 0; i < chunk.Length; i++)
+                queue.Add(i, 1, _byteSymbols[chunk[i]]);
+        }
+        else
+        {
+            AddCharacters(chunk, queue);
         }
         queue.Run(chunk, merges);
         foreach (var (start, length, id) in queue)
@@ -130,6 +139,23 @@ internal sealed class BpeModel<TTable>(ByteMap pieces, TTable merges, BpeOptions
             {
                 ids.Add(id);
             }
+        }
+    }
+
+    private void AddCharacters(ReadOnlySpan<byte> chunk, MergeQueue queue)
+    {
+        for (int start = 0; start < chunk.Length;)
+        {
+            int id = MergeQueue.NoPiece;
+            int length = options.UserDefined?.LongestPrefix(chunk[start..], out id) ?? 0;
+            bool frozen = length > 0;
+            if (!frozen)
+            {
+                length = Utf8.CharacterLength(chunk[start..]);
+                id = pieces.Find(chunk.Slice(start, length));
+            }
+            queue.Add(start, length, id, frozen);
+            start += length;
         }
     }
 }

@@ -1,13 +1,17 @@
 namespace Generated.Tokenization.Bpe;
 
 /// <summary>
-/// Byte-pair merging of one chunk: always the lowest rank, the leftmost of equals, with a heap of candidate pairs, so that a
-/// chunk of n symbols costs O(n log n) whatever it contains. Reused between chunks; not thread-safe.
+/// Byte-pair merging of one chunk: always the lowest rank, the leftmost of equals. A short chunk is scanned for it, a long one
+/// keeps its candidate pairs in a heap, so that n symbols cost O(n log n) whatever they are. Reused between chunks; not thread-safe.
 /// </summary>
 internal sealed class MergeQueue
 {
     /// <summary>Id of a symbol that is no piece.</summary>
     public const int NoPiece = -1;
+
+    private const int NoMerge = int.MaxValue;
+
+    private const int ShortChunk = 24;
 
     private Symbol[] _symbols = new Symbol[64];
     private Candidate[] _heap = new Candidate[64];
@@ -52,6 +56,58 @@ internal sealed class MergeQueue
         if (_symbolCount == 0)
             return;
         _symbols[_symbolCount - 1].Next = -1;
+        if (_symbolCount <= ShortChunk)
+            RunShort(text, table);
+        else
+            RunLong(text, table);
+    }
+
+    /// <summary>Merges a short chunk in place: what stays is moved together at the front of the symbols.</summary>
+    private void RunShort<TTable>(ReadOnlySpan<byte> text, TTable table) where TTable : IMergeTable
+    {
+        Span<int> ranks = stackalloc int[ShortChunk]; // of the pair that begins at each symbol
+        Span<int> ids = stackalloc int[ShortChunk];   // what it would merge to
+        var symbols = _symbols.AsSpan(0, _symbolCount);
+        int count = symbols.Length;
+        for (int i = 0; i + 1 < count; i++)
+            ranks[i] = Rank(text, table, symbols[i], symbols[i + 1], out ids[i]);
+
+        while (count > 1)
+        {
+            int best = 0;
+            for (int i = 1; i < count - 1; i++)
+                best = ranks[i] < ranks[best] ? i : best;
+            if (ranks[best] == NoMerge)
+                break;
+            symbols[best].Length += symbols[best + 1].Length;
+            symbols[best].Id = ids[best];
+            count--;
+            for (int i = best + 1; i < count; i++)
+            {
+                symbols[i] = symbols[i + 1];
+                ranks[i] = ranks[i + 1];
+                ids[i] = ids[i + 1];
+            }
+            if (best + 1 < count)
+                ranks[best] = Rank(text, table, symbols[best], symbols[best + 1], out ids[best]);
+            if (best > 0)
+                ranks[best - 1] = Rank(text, table, symbols[best - 1], symbols[best], out ids[best - 1]);
+        }
+        for (int i = 0; i < count; i++)
+            symbols[i].Next = i + 1 < count ? i + 1 : -1;
+    }
+
+    private static int Rank<TTable>(ReadOnlySpan<byte> text, TTable table, in Symbol left, in Symbol right, out int id) where TTable : IMergeTable
+    {
+        id = NoPiece;
+        int rank = NoMerge;
+        bool merges = !left.Frozen && !right.Frozen
+            && table.TryMerge(left.Id, right.Id, text.Slice(left.Start, left.Length + right.Length), out rank, out id);
+        return merges ? rank : NoMerge;
+    }
+
+    private void RunLong<TTable>(ReadOnlySpan<byte> text, TTable table) where TTable : IMergeTable
+    {
         _heapCount = 0;
         for (int left = 0; left + 1 < _symbolCount; left++)
             Offer(text, table, left, left + 1);
@@ -100,13 +156,9 @@ internal sealed class MergeQueue
 
     private void Offer<TTable>(ReadOnlySpan<byte> text, TTable table, int left, int right) where TTable : IMergeTable
     {
-        ref readonly var a = ref _symbols[left];
-        ref readonly var b = ref _symbols[right];
-        if (a.Frozen || b.Frozen)
-            return;
-        int length = a.Length + b.Length;
-        if (table.TryMerge(a.Id, b.Id, text.Slice(a.Start, length), out int rank, out int id))
-            Push(new Candidate(rank, left, length, id));
+        int rank = Rank(text, table, _symbols[left], _symbols[right], out int id);
+        if (rank != NoMerge)
+            Push(new Candidate(rank, left, _symbols[left].Length + _symbols[right].Length, id));
     }
 
     private void Push(in Candidate candidate)

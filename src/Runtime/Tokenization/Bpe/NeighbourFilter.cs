@@ -9,53 +9,68 @@ namespace Generated.Tokenization.Bpe;
 /// <remarks>A hashed bit set: a collision only leaves a cut unused. Sentencepiece models have no word boundaries of their own; this finds those that are implied.</remarks>
 internal sealed class NeighbourFilter
 {
-    private const int Bits = 1 << 22;
-    private readonly ulong[] _set = new ulong[Bits / 64];
+    private const int HashBits = 22;
+    private const int SmallCodes = 128;
+    private const uint SpaceCode = 0xE29681;
+
+    private readonly ulong[] _set = new ulong[(1 << HashBits) / 64];
+
+    // ASCII and "\u2581" (in the place of U+007F, which goes through the hash) make up most text: a table of their own, 2 KB.
+    private readonly ulong[] _small = new ulong[SmallCodes * SmallCodes / 64];
 
     /// <summary>Notes all neighbours in a piece (UTF-8; bytes that are no UTF-8 count as characters of their own).</summary>
     public void Add(ReadOnlySpan<byte> piece)
     {
-        for (int start = 0, length = Utf8.CharacterLength(piece); start + length < piece.Length;)
+        if (piece.IsEmpty)
+            return;
+        uint left = Next(piece, out int position);
+        while (position < piece.Length)
         {
-            int next = start + length;
-            int nextLength = Utf8.CharacterLength(piece[next..]);
-            int bit = Bit(Code(piece.Slice(start, length)), Code(piece.Slice(next, nextLength)));
-            _set[bit >> 6] |= 1UL << (bit & 63);
-            (start, length) = (next, nextLength);
+            uint right = Next(piece[position..], out int length);
+            var (set, bit) = Find(left, right);
+            set[bit >> 6] |= 1UL << (bit & 63);
+            left = right;
+            position += length;
         }
     }
 
     /// <summary>End of the chunk that starts at <paramref name="start"/>.</summary>
     public int ChunkEnd(ReadOnlySpan<byte> text, int start)
     {
-        int length = Utf8.CharacterLength(text[start..]);
-        uint previous = Code(text.Slice(start, length));
+        uint left = Next(text[start..], out int length);
         int position = start + length;
         while (position < text.Length)
         {
-            length = Utf8.CharacterLength(text[position..]);
-            uint code = Code(text.Slice(position, length));
-            int bit = Bit(previous, code);
-            if ((_set[bit >> 6] & (1UL << (bit & 63))) == 0)
+            uint right = Next(text[position..], out length);
+            var (set, bit) = Find(left, right);
+            if ((set[bit >> 6] & (1UL << (bit & 63))) == 0)
                 return position;
-            previous = code;
+            left = right;
             position += length;
         }
         return position;
     }
 
-    private static uint Code(ReadOnlySpan<byte> character)
+    /// <summary>The first character as a number: small for those of the small table, else its bytes.</summary>
+    private static uint Next(ReadOnlySpan<byte> text, out int length)
     {
+        if (text[0] < 0x7F)
+        {
+            length = 1;
+            return text[0];
+        }
+        length = Utf8.CharacterLength(text);
         uint code = 0;
-        foreach (byte b in character)
+        foreach (byte b in text[..length])
             code = (code << 8) | b;
-        return code;
+        return code == SpaceCode ? 0x7F : code == 0x7F ? SpaceCode : code;
     }
 
-    private static int Bit(uint left, uint right)
+    private (ulong[] Set, int Bit) Find(uint left, uint right)
     {
+        if ((left | right) < SmallCodes)
+            return (_small, (int)(left * SmallCodes + right));
         ulong hash = ((((ulong)left << 32) | right) * 0x9E3779B97F4A7C15) ^ ((ulong)right << 17);
-        hash *= 0xD6E8FEB86659FD93;
-        return (int)(hash >> (64 - 22));
+        return (_set, (int)(hash * 0xD6E8FEB86659FD93 >> (64 - HashBits)));
     }
 }

@@ -26,14 +26,16 @@ internal sealed class ByteLevelTokenizer<TTable>(
     {
         ReadOnlySpan<char> rest = options.Nfc ? Nfc.Normalize(text) : text;
         var utf8 = new ByteBuffer(256);
+        var worker = _bpe.Rent();
         for (int start = 0; start < rest.Length;)
         {
             int end = splitter.WordEnd(rest, start);
             utf8.Clear();
             utf8.AddUtf8(rest[start..end]);
-            _bpe.Encode(utf8.Span, ids);
+            _bpe.Encode(utf8.Span, worker, ids);
             start = end;
         }
+        _bpe.Return(worker);
     }
 
     protected override TokenDecoder CreateDecoder(bool skipSpecial) => new Decoder(this, vocabulary, skipSpecial);

@@ -8,7 +8,7 @@ internal static class ChatGlm2Tokenizer
 {
     private static readonly string[] Names = ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop"];
 
-    public static ITokenizer Load(CheckpointFiles files)
+    public static ITokenizer Load(TokenizerFiles files)
     {
         const string Name = "tokenizer.model";
         var model = SentencePieceModel.Parse(files.ReadBytes(Name), files.PathOf(Name));

@@ -25,7 +25,7 @@ internal sealed partial class ChatGlmTokenizer : ITokenizer
         _special = special;
     }
 
-    public static ITokenizer Load(CheckpointFiles files)
+    public static ITokenizer Load(TokenizerFiles files)
     {
         var model = SentencePieceModel.Parse(files.ReadBytes(FileName), files.PathOf(FileName));
         // Later releases dropped the 20,000 image tokens and say so; where nothing is said, the model's vocabulary tells.

@@ -8,7 +8,7 @@ internal static class GlmTokenizer
 {
     public const string FileName = "cog-pretrain.model";
 
-    public static ITokenizer Load(CheckpointFiles files)
+    public static ITokenizer Load(TokenizerFiles files)
     {
         var model = SentencePieceModel.Parse(files.ReadBytes(FileName), files.PathOf(FileName));
         var special = SentencePieceSpecials.Read(files, model, addBos: false);
@@ -16,7 +16,7 @@ internal static class GlmTokenizer
     }
 
     /// <summary>Adds [CLS] before and the end token after a text, as far as the checkpoint has them.</summary>
-    public static SpecialTokens Surround(CheckpointFiles files, SpecialTokens special, Func<string, int?> idOf)
+    public static SpecialTokens Surround(TokenizerFiles files, SpecialTokens special, Func<string, int?> idOf)
     {
         int? Find(string? content) => content is null ? null : special.Added.FirstOrDefault(t => t.Content == content)?.Id ?? idOf(content);
         return special with

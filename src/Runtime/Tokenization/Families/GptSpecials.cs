@@ -5,7 +5,7 @@ internal static class GptSpecials
 {
     private const string EndOfText = "<|endoftext|>";
 
-    public static SpecialTokens Read(CheckpointFiles files, Dictionary<string, int> idOf)
+    public static SpecialTokens Read(TokenizerFiles files, Dictionary<string, int> idOf)
     {
         int? IdOf(string token) => idOf.TryGetValue(token, out int id) ? id : null;
         // OPT's vocabulary is fairseq's: <s> 0, <pad> 1, </s> 2; its texts begin with </s>.

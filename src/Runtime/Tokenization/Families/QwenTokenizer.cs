@@ -8,7 +8,7 @@ namespace Generated.Tokenization.Families;
 /// <remarks>Original: tokenization_qwen.py of Qwen/Qwen-7B. Special tokens in text are text; its own default, taking them as tokens, is <see cref="ITokenizer.EncodePrompt"/>.</remarks>
 internal static class QwenTokenizer
 {
-    public static ITokenizer Load(CheckpointFiles files, string fileName)
+    public static ITokenizer Load(TokenizerFiles files, string fileName)
     {
         byte[][] tokens = TiktokenFile.Parse(files.ReadBytes(fileName), files.PathOf(fileName));
         var vocabulary = new ByteLevelVocabulary(tokens);

@@ -10,7 +10,7 @@ internal static class SentencePieceSpecials
     /// <param name="model">The model; its control pieces are special, &lt;s&gt; and &lt;/s&gt; have their usual roles.</param>
     /// <param name="addBos">Whether BOS is added where tokenizer_config.json does not say.</param>
     /// <param name="more">Further tokens that the family's original code defines.</param>
-    public static SpecialTokens Read(CheckpointFiles files, SentencePieceModel model, bool addBos, IEnumerable<AddedToken>? more = null)
+    public static SpecialTokens Read(TokenizerFiles files, SentencePieceModel model, bool addBos, IEnumerable<AddedToken>? more = null)
     {
         var pieces = new Dictionary<string, int>();
         var control = new List<AddedToken>();

@@ -36,7 +36,7 @@ internal sealed class HuggingFaceTokenizer : Tokenizer
 
     protected override void EncodeText(string text, List<int> ids)
     {
-        var words = new WordBuffers();
+        var words = new WordBuffers(_bpe.Rent());
         foreach (var raw in _inRawText.Split(text))
         {
             if (raw.Token is { } token)
@@ -53,6 +53,7 @@ internal sealed class HuggingFaceTokenizer : Tokenizer
                     EncodeWords(new Piece(normalized.AsMemory()[part.Start..part.End], raw.Start == 0 && part.Start == 0), words, ids);
             }
         }
+        _bpe.Return(words.Worker);
     }
 
     protected override TokenDecoder CreateDecoder(bool skipSpecial) => new Decoder(this, skipSpecial, wholeRuns: false);
@@ -61,8 +62,9 @@ internal sealed class HuggingFaceTokenizer : Tokenizer
 
     protected override string? PieceText(int id) => id >= 0 && id < _definition.Tokens.Length ? _definition.Tokens[id] : null;
 
-    private sealed class WordBuffers
+    private sealed class WordBuffers(BpeModel<PairMerges>.Worker worker)
     {
+        public readonly BpeModel<PairMerges>.Worker Worker = worker;
         public List<Piece> Pieces = [];
         public List<Piece> Next = [];
         public readonly ByteBuffer Utf8 = new();
@@ -90,7 +92,7 @@ internal sealed class HuggingFaceTokenizer : Tokenizer
         {
             buffers.Utf8.Clear();
             buffers.Utf8.AddUtf8(piece.Text.Span);
-            _bpe.Encode(buffers.Utf8.Span, ids);
+            _bpe.Encode(buffers.Utf8.Span, buffers.Worker, ids);
         }
     }
 

@@ -140,7 +140,7 @@ internal sealed class TokenizerDefinition
             int id = item["id"].Number;
             if (id < 0 || id > VocabularyFile.LargestId)
                 throw new InvalidInputException($"{item.Path}: the id {id} is out of range.");
-            tokens.Add(CheckpointFiles.ReadAddedToken(item.Element, id, item["content"].Text));
+            tokens.Add(TokenizerFiles.ReadAddedToken(item.Element, id, item["content"].Text));
         }
         return tokens;
     }

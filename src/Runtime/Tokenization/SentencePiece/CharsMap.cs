@@ -10,14 +10,16 @@ internal sealed class CharsMap
 {
     private readonly uint[] _units;
     private readonly byte[] _replacements;
-    private readonly bool _asciiStandsAlone;
 
     private CharsMap(uint[] units, byte[] replacements)
     {
         _units = units;
         _replacements = replacements;
-        _asciiStandsAlone = AsciiStandsAlone();
+        AsciiStandsAlone = ComputeAsciiStandsAlone();
     }
+
+    /// <summary>True if printable ASCII is never an entry, alone or with another ASCII character after it (true of all tables in use).</summary>
+    public bool AsciiStandsAlone { get; }
 
     /// <summary>Parses the table; null if it is empty (identity).</summary>
     /// <exception cref="InvalidInputException">The table's sizes do not fit.</exception>
@@ -38,8 +40,7 @@ internal sealed class CharsMap
     public int Match(ReadOnlySpan<byte> text, out ReadOnlySpan<byte> replacement)
     {
         replacement = default;
-        // Most text is ASCII followed by ASCII, where the tables in use map control characters only.
-        if (_asciiStandsAlone && text.Length > 1 && text[0] is >= 0x20 and < 0x7F && text[1] < 0x80)
+        if (AsciiStandsAlone && text.Length > 1 && text[0] is >= 0x20 and < 0x7F && text[1] < 0x80)
             return 0;
         int longest = 0;
         uint value = 0;
@@ -82,8 +83,7 @@ internal sealed class CharsMap
         return end < 0 ? rest : rest[..end];
     }
 
-    /// <summary>True if printable ASCII is never an entry, alone or with another ASCII character after it.</summary>
-    private bool AsciiStandsAlone()
+    private bool ComputeAsciiStandsAlone()
     {
         for (byte first = 0x20; first < 0x7F; first++)
         {

@@ -14,6 +14,8 @@ internal sealed class Normalizer
     private readonly bool _addDummyPrefix;
     private readonly bool _removeExtraWhitespaces;
     private readonly byte[] _space;
+    private readonly bool _isPlain; // nothing but the dummy prefix and the visible space
+    private readonly bool[] _copied = new bool[256]; // ASCII characters that are themselves if another one follows
 
     /// <summary>UTF-8 of U+2581, the visible space.</summary>
     public static ReadOnlySpan<byte> Space => "\u2581"u8;
@@ -25,6 +27,9 @@ internal sealed class Normalizer
         _addDummyPrefix = model.AddDummyPrefix;
         _removeExtraWhitespaces = model.RemoveExtraWhitespaces;
         _space = model.EscapeWhitespaces ? Space.ToArray() : [(byte)' '];
+        _isPlain = _map is null && userDefined.IsEmpty && !_removeExtraWhitespaces;
+        for (byte c = 0x21; c < 0x7F; c++)
+            _copied[c] = userDefined.Step(ByteTrie.Root, c) == ByteTrie.Nowhere && (_map is null || _map.AsciiStandsAlone);
     }
 
     /// <summary>Appends the normalized text.</summary>
@@ -48,9 +53,23 @@ internal sealed class Normalizer
         if (_addDummyPrefix)
             output.Add(_space);
 
+        if (_isPlain)
+        {
+            Append(text, output);
+            return;
+        }
         bool afterSpace = _removeExtraWhitespaces;
         while (!text.IsEmpty)
         {
+            int run = 0;
+            while (run + 1 < text.Length && _copied[text[run]] && text[run + 1] < 0x80)
+                run++;
+            if (run > 0)
+            {
+                output.Add(text[..run]);
+                text = text[run..];
+                afterSpace = false;
+            }
             int consumed = Next(text, out var replacement);
             if (afterSpace)
                 replacement = replacement.TrimStart((byte)' ');

@@ -53,8 +53,13 @@ internal class SentencePieceTokenizer : Tokenizer
         utf8.AddUtf8(text);
         var normalized = new ByteBuffer(utf8.Length + utf8.Length / 2 + 16);
         _normalizer.Normalize(utf8.Span, normalized);
-        _bpe?.Encode(normalized.Span, ids);
         _unigram?.Encode(normalized.Span, ids);
+        if (_bpe is not null)
+        {
+            var worker = _bpe.Rent();
+            _bpe.Encode(normalized.Span, worker, ids);
+            _bpe.Return(worker);
+        }
     }
 
     protected override TokenDecoder CreateDecoder(bool skipSpecial) => new Decoder(this, _model, skipSpecial);

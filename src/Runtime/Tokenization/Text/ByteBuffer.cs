@@ -28,7 +28,22 @@ internal sealed class ByteBuffer(int capacity = 256)
     /// <summary>Appends UTF-8 of a string; half a surrogate pair becomes U+FFFD.</summary>
     public void AddUtf8(ReadOnlySpan<char> text)
     {
-        Reserve(System.Text.Encoding.UTF8.GetMaxByteCount(text.Length));
+        Reserve(3 * text.Length);
+        if (text.Length <= 16)
+        {
+            // Short words are mostly ASCII; a plain loop is faster here than the encoder.
+            int ascii = 0;
+            var target = _bytes.AsSpan(Length);
+            while (ascii < text.Length && text[ascii] < 0x80)
+            {
+                target[ascii] = (byte)text[ascii];
+                ascii++;
+            }
+            Length += ascii;
+            text = text[ascii..];
+            if (text.IsEmpty)
+                return;
+        }
         Length += System.Text.Encoding.UTF8.GetBytes(text, _bytes.AsSpan(Length));
     }
 

@@ -70,7 +70,7 @@ internal sealed class ByteTrie
     private int AddEdge(int node, byte b)
     {
         if (_values.Count >= 1 << 24)
-            throw new InvalidOperationException("A byte trie holds at most 16,777,216 nodes.");
+            throw new InvalidInputException("The pieces of a tokenizer need more than 16,777,216 trie nodes; no known tokenizer comes near that, so the file is damaged.");
         if (_values.Count * 2 > _edges.Length)
         {
             var old = _edges;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 
 namespace Generated.Tokenization.Text;
 
@@ -24,14 +25,21 @@ internal static class CharacterClasses
     private static readonly CharacterClass[] Basic = [.. Enumerable.Range(0, 0x10000).Select(Compute)];
 
     /// <summary>Class of the character at a position, and how many UTF-16 units it takes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static CharacterClass At(ReadOnlySpan<char> text, int position, out int units)
     {
         char c = text[position];
         units = 1;
-        if (!char.IsHighSurrogate(c) || position + 1 >= text.Length || !char.IsLowSurrogate(text[position + 1]))
-            return Basic[c];
+        return char.IsHighSurrogate(c) ? AtSurrogate(text, position, out units) : Basic[c];
+    }
+
+    private static CharacterClass AtSurrogate(ReadOnlySpan<char> text, int position, out int units)
+    {
+        units = 1;
+        if (position + 1 >= text.Length || !char.IsLowSurrogate(text[position + 1]))
+            return CharacterClass.Other;
         units = 2;
-        return Compute(char.ConvertToUtf32(c, text[position + 1]));
+        return Compute(char.ConvertToUtf32(text[position], text[position + 1]));
     }
 
     /// <summary>End of the run of one class that starts at a position.</summary>

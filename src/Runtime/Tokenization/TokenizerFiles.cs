@@ -3,7 +3,7 @@ using System.Text.Json;
 namespace Generated.Tokenization;
 
 /// <summary>The JSON files beside a tokenizer that say which tokens are special, read leniently: all of them may be absent.</summary>
-internal sealed class CheckpointFiles
+internal sealed class TokenizerFiles
 {
     private static readonly JsonDocumentOptions Lenient = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
 
@@ -13,7 +13,7 @@ internal sealed class CheckpointFiles
     private readonly JsonElement _config;
     private readonly JsonElement _generationConfig;
 
-    public CheckpointFiles(string directory)
+    public TokenizerFiles(string directory)
     {
         Directory = directory;
         _tokenizerConfig = Read("tokenizer_config.json");
