@@ -1,0 +1,69 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.Runtime.InteropServices;
+using Generated.Cli.Commands;
+
+namespace Generated.Cli;
+
+/// <summary>
+/// The <c>generated</c> command. Exit codes: 0 success, 1 the check or the work failed, 2 wrong usage or unusable input.
+/// Errors are one sentence on the error stream.
+/// </summary>
+internal static class CommandLine
+{
+    public const int Success = 0;
+    public const int Failed = 1;
+    public const int BadInput = 2;
+
+    /// <summary>Parses and runs a command line.</summary>
+    public static async Task<int> RunAsync(IReadOnlyList<string> args, Terminal terminal, CancellationToken cancellation = default)
+    {
+        var root = Build(terminal);
+        var parse = root.Parse(args);
+        if (parse.Errors.Count > 0)
+        {
+            var path = string.Join(' ', Help.Path(parse.CommandResult));
+            terminal.Fail($"{parse.Errors[0].Message.TrimEnd('.')}; see {path} --help.");
+            return BadInput;
+        }
+
+        try
+        {
+            return await parse.InvokeAsync(new() { Output = terminal.Output, Error = terminal.Error, EnableDefaultExceptionHandler = false }, cancellation);
+        }
+        catch (Exception e)
+        {
+            return Report(e, terminal);
+        }
+    }
+
+    private static RootCommand Build(Terminal terminal)
+    {
+        var root = new RootCommand("Generated: declare an LLM architecture once, derive the rest.")
+        {
+            TokenizeCommand.Create(terminal),
+        };
+        var help = root.Options.OfType<HelpOption>().Single();
+        help.Action = new Help((HelpAction)help.Action!);
+        return root;
+    }
+
+    private static int Report(Exception failure, Terminal terminal)
+    {
+        var (code, message) = failure switch
+        {
+            InvalidInputException => (BadInput, failure.Message),
+            GeneratedException => (Failed, failure.Message),
+            OperationCanceledException => (Failed, "Cancelled."),
+            IOException or UnauthorizedAccessException => (Failed, failure.Message),
+            OutOfMemoryException => (Failed, "There is not enough memory for this; try a smaller model, --dtype bfloat16 or a smaller window."),
+            ExternalException => (Failed, "libtorch failed: " + FirstLine(failure.Message)),
+            _ => (Failed, $"Unexpected failure, please report it: {failure}"),
+        };
+        terminal.Fail(message);
+        return code;
+    }
+
+    /// <summary>libtorch's messages carry a C++ stack after the first line.</summary>
+    private static string FirstLine(string message) => message.AsSpan(0, message.AsSpan().IndexOfAny('\r', '\n') is var end and >= 0 ? end : message.Length).ToString();
+}

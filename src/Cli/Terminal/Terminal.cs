@@ -1,0 +1,98 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Spectre.Console;
+
+namespace Generated.Cli;
+
+/// <summary>Where a command writes: results to the output, errors and progress to the error stream.</summary>
+/// <param name="output">Results.</param>
+/// <param name="error">Errors and progress.</param>
+/// <param name="isInteractive">Whether a person is watching; only then is there progress and colour.</param>
+internal sealed class Terminal(TextWriter output, TextWriter error, bool isInteractive)
+{
+    private static readonly JsonWriterOptions OneLine = new() { Indented = false };
+
+    /// <summary>Where results go.</summary>
+    public TextWriter Output => output;
+
+    /// <summary>Where errors and progress go.</summary>
+    public TextWriter Error => error;
+
+    /// <summary>Whether a person is watching.</summary>
+    public bool IsInteractive => isInteractive;
+
+    /// <summary>Writes the one sentence of a failure.</summary>
+    public void Fail(string sentence)
+    {
+        output.Flush();
+        error.WriteLine("error: " + sentence);
+    }
+
+    /// <summary>Writes one JSON object as a line, plain ASCII.</summary>
+    public void WriteJson(Action<Utf8JsonWriter> members)
+    {
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer, OneLine))
+        {
+            writer.WriteStartObject();
+            members(writer);
+            writer.WriteEndObject();
+        }
+
+        output.WriteLine(Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length));
+    }
+
+    /// <summary>A console of Spectre's for tables and rules on the output.</summary>
+    public IAnsiConsole Console => field ??= AnsiConsole.Create(new AnsiConsoleSettings
+    {
+        Out = new AnsiConsoleOutput(output),
+        Interactive = InteractionSupport.No,
+        Ansi = isInteractive ? AnsiSupport.Detect : AnsiSupport.No,
+        ColorSystem = isInteractive ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+    });
+
+    /// <summary>Runs work under a progress bar with time left; without a person watching, just runs it.</summary>
+    /// <param name="title">What is done, such as "Loading weights".</param>
+    /// <param name="work">Gets what reports the share done, from 0 to 1.</param>
+    public T WithProgress<T>(string title, Func<IProgress<double>, T> work)
+    {
+        if (!isInteractive)
+            return work(new Share(_ => { }));
+        output.Flush();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(error) });
+        return console.Progress().AutoClear(true).HideCompleted(true)
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .Start(context =>
+            {
+                var task = context.AddTask(Markup.Escape(title), maxValue: 1);
+                return work(new Share(done => task.Value = done));
+            });
+    }
+
+    /// <summary>Reports on the calling thread, at most ten times a second.</summary>
+    private sealed class Share(Action<double> show) : IProgress<double>
+    {
+        private long _last;
+
+        public void Report(double value)
+        {
+            var now = Stopwatch.GetTimestamp();
+            if (value < 1 && Stopwatch.GetElapsedTime(_last, now) < TimeSpan.FromMilliseconds(100))
+                return;
+            _last = now;
+            show(value);
+        }
+    }
+
+    /// <summary>A count of bytes for people: 1.1 GB.</summary>
+    public static string Bytes(double count)
+    {
+        string[] units = ["B", "kB", "MB", "GB", "TB"];
+        var unit = 0;
+        for (; count >= 1000 && unit < units.Length - 1; unit++)
+            count /= 1000;
+        return string.Create(CultureInfo.InvariantCulture, $"{count:0.##} {units[unit]}");
+    }
+}

@@ -1,0 +1,55 @@
+using System.Text.Json;
+
+namespace Cli.Tests;
+
+public sealed class TokenizeTests
+{
+    [SkippableFact]
+    public async Task Jsonl_GivesTheRecordedIdsAndTexts()
+    {
+        var folder = Data.Shared("tokenizers", "tok512");
+        var golden = File.ReadLines(Path.Combine(folder, "golden.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
+        var rows = (await Run.Of("tokenize", folder, "--jsonl", Path.Combine(folder, "golden.jsonl"))).Ok().Json;
+        Assert.Equal(golden.Length, rows.Length);
+        for (var i = 0; i < rows.Length; i++)
+        {
+            Assert.Equal(golden[i].GetProperty("ids").ToString().Replace(" ", ""), rows[i].GetProperty("ids").ToString());
+            Assert.Equal(golden[i].GetProperty("decoded").GetString(), rows[i].GetProperty("decoded").GetString());
+        }
+    }
+
+    [SkippableFact]
+    public async Task Whole_GivesTheRecordedHash()
+    {
+        var folder = Data.Shared("tokenizers", "tok512");
+        var recorded = JsonDocument.Parse(File.ReadAllText(Data.Shared("tokenizers", "bulk_text.json"))).RootElement
+            .GetProperty("tok512").GetProperty("tinyshakespeare.txt").GetProperty("whole");
+        var row = (await Run.Of("tokenize", folder, "--whole", Data.Shared("text", "tinyshakespeare.txt"))).Ok().Json.Single();
+        Assert.Equal(recorded.GetProperty("count").GetInt32(), row.GetProperty("count").GetInt32());
+        Assert.Equal(recorded.GetProperty("sha256").GetString(), row.GetProperty("sha256").GetString());
+    }
+
+    [SkippableFact]
+    public async Task Special_AddsBos()
+    {
+        var folder = Data.Shared("tokenizers", "tok512");
+        var plain = (await Run.Of("tokenize", folder, "--text", "Hello")).Ok().Json.Single().GetProperty("ids");
+        var special = (await Run.Of("tokenize", folder, "--text", "Hello", "--special")).Ok().Json.Single().GetProperty("ids");
+        Assert.Equal(plain.GetArrayLength() + 1, special.GetArrayLength());
+        Assert.Equal(1, special[0].GetInt32());
+    }
+
+    [Fact]
+    public async Task NothingToTokenize_IsWrongUsage() => (await Run.Of("tokenize", Data.Fixture("llama"))).Refused(2, "--jsonl");
+
+    [Fact]
+    public async Task FolderWithoutTokenizer_IsRefused() => (await Run.Of("tokenize", Data.Fixture("llama"), "--text", "a")).Refused(2, "no tokenizer");
+
+    [SkippableFact]
+    public async Task LineThatIsNoText_IsRefusedWithItsNumber()
+    {
+        using var folder = Data.Temporary();
+        File.WriteAllText(folder["in.jsonl"], "{\"text\": \"a\"}\n{\"txt\": \"b\"}\n");
+        (await Run.Of("tokenize", Data.Shared("tokenizers", "tok512"), "--jsonl", folder["in.jsonl"])).Refused(2, "in.jsonl, line 2", "\"text\"");
+    }
+}
