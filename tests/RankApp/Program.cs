@@ -7,14 +7,27 @@ using static TorchSharp.torch;
 
 // The program that integration tests run as processes: RankApp <case> [ranks].
 var test = args[0];
-if (test == "library")
-{
-    Console.WriteLine(LibTorch.LibraryPath);
-    return 0;
-}
-var ranks = int.Parse(args[1], CultureInfo.InvariantCulture);
+var ranks = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 1;
 try
 {
+    if (test == "library")
+    {
+        Console.WriteLine(LibTorch.LibraryPath);
+        Console.WriteLine(LibTorch.Folder);
+        return 0;
+    }
+    if (test == "use")
+    {
+        // TorchSharp first: what it reports when the library cannot be loaded.
+        using var x = ones(3);
+        Console.WriteLine(x.sum().item<float>());
+        return 0;
+    }
+    if (test == "memory")
+    {
+        Console.WriteLine(FreedBytesKept());
+        return 0;
+    }
     if (Launch.Ranks(ranks, args) is { } exitCode)
         return exitCode;
 }
@@ -35,6 +48,19 @@ return Launch.Run(world => test switch
     "mesh" => Do(() => MeshSums(world)),
     _ => throw new Generated.InvalidInputException($"no case {test}"),
 });
+
+// How much of a freed 64 MB tensor stays in the process.
+static long FreedBytesKept()
+{
+    ones(16 << 20).Dispose();
+    using var process = System.Diagnostics.Process.GetCurrentProcess();
+    using (ones(1))
+        process.Refresh();
+    var kept = process.WorkingSet64;
+    using var held = ones(16 << 20);
+    process.Refresh();
+    return (64 << 20) - (process.WorkingSet64 - kept);
+}
 
 static int Do(Action action)
 {

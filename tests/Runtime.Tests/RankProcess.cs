@@ -8,10 +8,14 @@ internal static class RankProcess
     internal sealed record Result(int ExitCode, string Output, string Errors);
 
     /// <summary>Starts the program; <see cref="Finish"/> collects it.</summary>
-    internal static Process Start(string[] arguments, params (string Name, string? Value)[] environment)
+    internal static Process Start(string[] arguments, params (string Name, string? Value)[] environment) =>
+        StartProgram(Path.Combine(AppContext.BaseDirectory, "RankApp.dll"), arguments, environment);
+
+    /// <summary>Starts a copy of the program.</summary>
+    internal static Process StartProgram(string program, string[] arguments, params (string Name, string? Value)[] environment)
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "RankApp.dll"));
+        start.ArgumentList.Add(program);
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);
         foreach (var (name, value) in environment)
