@@ -20,7 +20,6 @@ internal readonly unsafe struct Int16Activations
 
     private const float Levels = 32767;
     private const float Smallest = 1e-30f;
-    private const int InfinityBits = 0x7F800000;
 
     /// <summary>[rows, Blocks · Block] codes.</summary>
     public readonly short* Codes;
@@ -62,24 +61,41 @@ internal readonly unsafe struct Int16Activations
         var memory = Scratch.Take(rows * (padded * 2L + groupsPadded * 8L) + padded * 4L);
         var result = new Int16Activations(memory, rows, blocks, blocksPerGroup);
         var gathered = result.Sums + (long)rows * groupsPadded;
-        new Span<float>(gathered, padded).Clear();
         for (var row = 0; row < rows; row++)
         {
             var source = x + (long)row * width;
-            if (order != null)
+            if (order != null || padded != width)
             {
-                for (var k = 0; k < width; k++)
-                    gathered[k] = source[order[k]];
-                source = gathered;
-            }
-            else if (padded != width)
-            {
-                new ReadOnlySpan<float>(source, width).CopyTo(new Span<float>(gathered, width));
+                Gather(source, width, order, gathered, padded);
                 source = gathered;
             }
             result.QuantizeRow(path, source, row);
         }
         return result;
+    }
+
+    /// <summary>Copies a row in the given order of columns (null: its own) and pads it with zeros.</summary>
+    public static void Gather(float* x, int width, int* order, float* destination, int padded)
+    {
+        if (order == null)
+            new ReadOnlySpan<float>(x, width).CopyTo(new Span<float>(destination, width));
+        else
+        {
+            for (var k = 0; k < width; k++)
+                destination[k] = x[order[k]];
+        }
+        new Span<float>(destination + width, padded - width).Clear();
+    }
+
+    /// <summary>The largest |x| of a multiple of 8 values; infinity or NaN if there is one.</summary>
+    public static float LargestMagnitude(float* x, int count)
+    {
+        // As integers, bits without the sign compare as the magnitudes do, with infinity and then NaN above all.
+        var largest = Vector256<int>.Zero;
+        for (var k = 0; k < count; k += 8)
+            largest = Vector256.Max(largest, Vector256.Load((int*)x + k) & Vector256.Create(int.MaxValue));
+        var half = Vector128.Max(largest.GetLower(), largest.GetUpper());
+        return BitConverter.Int32BitsToSingle(Math.Max(Math.Max(half[0], half[1]), Math.Max(half[2], half[3])));
     }
 
     private void QuantizeRow(KernelPath path, float* x, int row)
@@ -95,12 +111,11 @@ internal readonly unsafe struct Int16Activations
             }
             var start = group * BlocksPerGroup * Block;
             var count = Math.Min(BlocksPerGroup * Block, Blocks * Block - start);
-            var bits = LargestMagnitude(x + start, count);
-            var largest = BitConverter.Int32BitsToSingle(bits);
-            if (bits >= InfinityBits || largest < Smallest)
+            var largest = LargestMagnitude(x + start, count);
+            if (!float.IsFinite(largest) || largest < Smallest)
             {
                 new Span<short>(codes + start, count).Clear();
-                scales[group] = bits >= InfinityBits ? float.NaN : 0;
+                scales[group] = float.IsFinite(largest) ? 0 : float.NaN;
                 sums[group] = 0;
                 continue;
             }
@@ -110,18 +125,6 @@ internal readonly unsafe struct Int16Activations
                 : RoundPortable(x + start, Levels / largest, codes + start, count);
             sums[group] = sum;
         }
-    }
-
-    /// <summary>Bits of the largest |x|: as integers they compare as the magnitudes do, with infinity and then NaN above all.</summary>
-    private static int LargestMagnitude(float* x, int count)
-    {
-        var largest = Vector256<int>.Zero;
-        for (var k = 0; k < count; k += 8)
-            largest = Vector256.Max(largest, Vector256.Load((int*)x + k) & Vector256.Create(int.MaxValue));
-        var bits = 0;
-        for (var lane = 0; lane < 8; lane++)
-            bits = Math.Max(bits, largest[lane]);
-        return bits;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -38,22 +38,29 @@ internal readonly unsafe struct Int4Codes : ICodeFormat
     {
         var mask = Vector256.Create((short)0xF);
         var sum = Vector256<float>.Zero;
-        byte* end = codes + (long)blocks * Bytes, groupEnd = codes;
-        while (codes < end)
+        // One index for both operands: a byte of codes stands for four bytes of activations.
+        nint i = 0, end = blocks * Bytes, groupEnd = 0, groupBytes = blocksPerGroup * Bytes;
+        while (i < end)
         {
-            groupEnd += blocksPerGroup * Bytes;
-            if (groupEnd > end)
-                groupEnd = end;
-            Vector256<int> low = default, high = default;
-            do
+            groupEnd = Math.Min(groupEnd + groupBytes, end);
+            Vector256<int> a = default, b = default, c = default, d = default;
+            for (; i <= groupEnd - 2 * Bytes; i += 2 * Bytes)
             {
-                var pair = Avx2.ConvertToVector256Int16(codes);
-                low += Avx2.MultiplyAddAdjacent(pair & mask, Vector256.Load(x));
-                high += Avx2.MultiplyAddAdjacent(pair >>> 4, Vector256.Load(x + 16));
-                codes += Bytes;
-                x += Block;
-            } while (codes < groupEnd);
-            sum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(low + high), Vector256.Create(*scales++), sum);
+                var pair = Avx2.ConvertToVector256Int16(codes + i);
+                a += Avx2.MultiplyAddAdjacent(pair & mask, Load(x, i));
+                b += Avx2.MultiplyAddAdjacent(pair >>> 4, Load(x + 16, i));
+                pair = Avx2.ConvertToVector256Int16(codes + i + Bytes);
+                c += Avx2.MultiplyAddAdjacent(pair & mask, Load(x + Block, i));
+                d += Avx2.MultiplyAddAdjacent(pair >>> 4, Load(x + Block + 16, i));
+            }
+            if (i < groupEnd)
+            {
+                var pair = Avx2.ConvertToVector256Int16(codes + i);
+                a += Avx2.MultiplyAddAdjacent(pair & mask, Load(x, i));
+                b += Avx2.MultiplyAddAdjacent(pair >>> 4, Load(x + 16, i));
+                i += Bytes;
+            }
+            sum = Fma.MultiplyAdd(Avx.ConvertToVector256Single((a + b) + (c + d)), Vector256.Create(*scales++), sum);
         }
         return Vector256.Sum(sum);
     }
@@ -63,25 +70,20 @@ internal readonly unsafe struct Int4Codes : ICodeFormat
     {
         var mask = Vector256.Create((short)0xF);
         Vector256<float> xSum = default, zSum = default;
-        byte* end = codes + (long)blocks * Bytes, groupEnd = codes;
-        while (codes < end)
+        nint i = 0, end = blocks * Bytes, groupEnd = 0, groupBytes = blocksPerGroup * Bytes;
+        while (i < end)
         {
-            groupEnd += blocksPerGroup * Bytes;
-            if (groupEnd > end)
-                groupEnd = end;
+            groupEnd = Math.Min(groupEnd + groupBytes, end);
             Vector256<int> xLow = default, xHigh = default, zLow = default, zHigh = default;
-            do
+            for (; i < groupEnd; i += Bytes)
             {
-                var pair = Avx2.ConvertToVector256Int16(codes);
+                var pair = Avx2.ConvertToVector256Int16(codes + i);
                 Vector256<short> low = pair & mask, high = pair >>> 4;
-                xLow += Avx2.MultiplyAddAdjacent(low, Vector256.Load(x));
-                xHigh += Avx2.MultiplyAddAdjacent(high, Vector256.Load(x + 16));
-                zLow += Avx2.MultiplyAddAdjacent(low, Vector256.Load(z));
-                zHigh += Avx2.MultiplyAddAdjacent(high, Vector256.Load(z + 16));
-                codes += Bytes;
-                x += Block;
-                z += Block;
-            } while (codes < groupEnd);
+                xLow += Avx2.MultiplyAddAdjacent(low, Load(x, i));
+                xHigh += Avx2.MultiplyAddAdjacent(high, Load(x + 16, i));
+                zLow += Avx2.MultiplyAddAdjacent(low, Load(z, i));
+                zHigh += Avx2.MultiplyAddAdjacent(high, Load(z + 16, i));
+            }
             xSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(xLow + xHigh), Vector256.Create(*xScales++), xSum);
             zSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(zLow + zHigh), Vector256.Create(*zScales++), zSum);
         }
@@ -122,4 +124,7 @@ internal readonly unsafe struct Int4Codes : ICodeFormat
             }
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<short> Load(short* x, nint i) => Vector256.Load((short*)((byte*)x + 4 * i));
 }

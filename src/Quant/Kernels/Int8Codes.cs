@@ -24,21 +24,26 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
     public static float DotAvx2(byte* codes, short* x, float* scales, int blocks, int blocksPerGroup)
     {
         var sum = Vector256<float>.Zero;
-        byte* end = codes + (long)blocks * Block, groupEnd = codes;
-        while (codes < end)
+        // One index for both operands: a byte of codes stands for two bytes of activations.
+        nint i = 0, end = blocks * Block, groupEnd = 0, groupBytes = blocksPerGroup * Block;
+        while (i < end)
         {
-            groupEnd += blocksPerGroup * Block;
-            if (groupEnd > end)
-                groupEnd = end;
-            Vector256<int> low = default, high = default;
-            do
+            groupEnd = Math.Min(groupEnd + groupBytes, end);
+            Vector256<int> a = default, b = default, c = default, d = default;
+            for (; i <= groupEnd - 2 * Block; i += 2 * Block)
             {
-                low += Avx2.MultiplyAddAdjacent(Low(codes), Vector256.Load(x));
-                high += Avx2.MultiplyAddAdjacent(High(codes), Vector256.Load(x + 16));
-                codes += Block;
-                x += Block;
-            } while (codes < groupEnd);
-            sum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(low + high), Vector256.Create(*scales++), sum);
+                a += Avx2.MultiplyAddAdjacent(Widen(codes + i), Load(x, i));
+                b += Avx2.MultiplyAddAdjacent(Widen(codes + i + 16), Load(x + 16, i));
+                c += Avx2.MultiplyAddAdjacent(Widen(codes + i + 32), Load(x + 32, i));
+                d += Avx2.MultiplyAddAdjacent(Widen(codes + i + 48), Load(x + 48, i));
+            }
+            if (i < groupEnd)
+            {
+                a += Avx2.MultiplyAddAdjacent(Widen(codes + i), Load(x, i));
+                b += Avx2.MultiplyAddAdjacent(Widen(codes + i + 16), Load(x + 16, i));
+                i += Block;
+            }
+            sum = Fma.MultiplyAdd(Avx.ConvertToVector256Single((a + b) + (c + d)), Vector256.Create(*scales++), sum);
         }
         return Vector256.Sum(sum);
     }
@@ -47,24 +52,19 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
     public static void DotAvx2(byte* codes, short* x, float* xScales, short* z, float* zScales, int blocks, int blocksPerGroup, out float first, out float second)
     {
         Vector256<float> xSum = default, zSum = default;
-        byte* end = codes + (long)blocks * Block, groupEnd = codes;
-        while (codes < end)
+        nint i = 0, end = blocks * Block, groupEnd = 0, groupBytes = blocksPerGroup * Block;
+        while (i < end)
         {
-            groupEnd += blocksPerGroup * Block;
-            if (groupEnd > end)
-                groupEnd = end;
+            groupEnd = Math.Min(groupEnd + groupBytes, end);
             Vector256<int> xLow = default, xHigh = default, zLow = default, zHigh = default;
-            do
+            for (; i < groupEnd; i += Block)
             {
-                Vector256<short> low = Low(codes), high = High(codes);
-                xLow += Avx2.MultiplyAddAdjacent(low, Vector256.Load(x));
-                xHigh += Avx2.MultiplyAddAdjacent(high, Vector256.Load(x + 16));
-                zLow += Avx2.MultiplyAddAdjacent(low, Vector256.Load(z));
-                zHigh += Avx2.MultiplyAddAdjacent(high, Vector256.Load(z + 16));
-                codes += Block;
-                x += Block;
-                z += Block;
-            } while (codes < groupEnd);
+                Vector256<short> low = Widen(codes + i), high = Widen(codes + i + 16);
+                xLow += Avx2.MultiplyAddAdjacent(low, Load(x, i));
+                xHigh += Avx2.MultiplyAddAdjacent(high, Load(x + 16, i));
+                zLow += Avx2.MultiplyAddAdjacent(low, Load(z, i));
+                zHigh += Avx2.MultiplyAddAdjacent(high, Load(z + 16, i));
+            }
             xSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(xLow + xHigh), Vector256.Create(*xScales++), xSum);
             zSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(zLow + zHigh), Vector256.Create(*zScales++), zSum);
         }
@@ -76,13 +76,21 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int IntegerDotAvx2(byte* codes, short* x, int blocks)
     {
-        Vector256<int> low = default, high = default;
-        for (var end = codes + (long)blocks * Block; codes < end; codes += Block, x += Block)
+        Vector256<int> a = default, b = default, c = default, d = default;
+        nint i = 0, end = blocks * Block;
+        for (; i <= end - 2 * Block; i += 2 * Block)
         {
-            low += Avx2.MultiplyAddAdjacent(Low(codes), Vector256.Load(x));
-            high += Avx2.MultiplyAddAdjacent(High(codes), Vector256.Load(x + 16));
+            a += Avx2.MultiplyAddAdjacent(Widen(codes + i), Load(x, i));
+            b += Avx2.MultiplyAddAdjacent(Widen(codes + i + 16), Load(x + 16, i));
+            c += Avx2.MultiplyAddAdjacent(Widen(codes + i + 32), Load(x + 32, i));
+            d += Avx2.MultiplyAddAdjacent(Widen(codes + i + 48), Load(x + 48, i));
         }
-        return Vector256.Sum(low + high);
+        if (i < end)
+        {
+            a += Avx2.MultiplyAddAdjacent(Widen(codes + i), Load(x, i));
+            b += Avx2.MultiplyAddAdjacent(Widen(codes + i + 16), Load(x + 16, i));
+        }
+        return Vector256.Sum((a + b) + (c + d));
     }
 
     public static int GroupSum(byte* codes, short* x, int blocks)
@@ -109,8 +117,8 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> Low(byte* codes) => Avx2.ConvertToVector256Int16((sbyte*)codes);
+    private static Vector256<short> Widen(byte* codes) => Avx2.ConvertToVector256Int16((sbyte*)codes);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> High(byte* codes) => Avx2.ConvertToVector256Int16((sbyte*)codes + 16);
+    private static Vector256<short> Load(short* x, nint i) => Vector256.Load((short*)((byte*)x + 2 * i));
 }

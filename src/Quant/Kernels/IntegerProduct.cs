@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Generated.Kernels;
 
 namespace Generated.Quant.Kernels;
@@ -16,11 +17,15 @@ internal static unsafe class IntegerProduct
         if (rows == 0)
             return;
         var padded = shape.Blocks * Int16Activations.Block;
-        var memory = Scratch.Take(rows * (padded * (long)sizeof(short) + sizeof(float)));
-        var codes = (short*)memory;
+        var memory = Scratch.Take(rows * (padded * (long)sizeof(short) + sizeof(float)) + padded * (long)sizeof(float));
+        var values = (float*)memory;
+        var codes = (short*)(values + padded);
         var scales = (float*)(codes + (long)rows * padded);
         for (var row = 0; row < rows; row++)
-            scales[row] = Round(x + (long)row * shape.InWidth, shape.InWidth, padded, storage.Order, activationScale, codes + (long)row * padded);
+        {
+            Int16Activations.Gather(x + (long)row * shape.InWidth, shape.InWidth, storage.Order, values, padded);
+            scales[row] = Round(values, padded, activationScale, codes + (long)row * padded);
+        }
 
         var partition = RowPartition.Of(shape.OutWidth, storage.RowBytes * rows, team.Size, multiple: 1);
         var job = new Job
@@ -43,20 +48,24 @@ internal static unsafe class IntegerProduct
     }
 
     /// <summary>8-bit codes of one row, held in int16. Returns their scale: NaN if a value is not finite.</summary>
-    private static float Round(float* x, int width, int padded, int* order, float? activationScale, short* codes)
+    private static float Round(float* x, int padded, float? activationScale, short* codes)
     {
-        var largest = 0f;
-        for (var k = 0; k < width; k++)
-            largest = MathF.Max(largest, MathF.Abs(x[k])); // NaN wins
-        new Span<short>(codes, padded).Clear();
-        if (!float.IsFinite(largest))
-            return float.NaN;
+        var largest = Int16Activations.LargestMagnitude(x, padded);
         var scale = activationScale ?? largest / Largest;
-        if (scale == 0)
-            return 0;
-        for (var k = 0; k < width; k++)
-            codes[k] = (short)Math.Clamp(MathF.Round(x[order == null ? k : order[k]] / scale), Lowest, Largest);
+        if (!float.IsFinite(largest) || scale == 0)
+        {
+            new Span<short>(codes, padded).Clear();
+            return float.IsFinite(largest) ? 0 : float.NaN;
+        }
+        for (var k = 0; k < padded; k += 16)
+            Vector256.Narrow(Round(x + k, scale), Round(x + k + 8, scale)).Store(codes + k);
         return scale;
+    }
+
+    private static Vector256<int> Round(float* x, float scale)
+    {
+        var rounded = Vector256.Round(Vector256.Load(x) / Vector256.Create(scale), MidpointRounding.ToEven);
+        return Vector256.ConvertToInt32Native(Vector256.MinNative(Vector256.MaxNative(rounded, Vector256.Create(Lowest)), Vector256.Create(Largest)));
     }
 
     private struct Job : ITeamJob
