@@ -126,7 +126,7 @@ internal sealed partial class ClassParser
     private ConfigSpec? Config(INamedTypeSymbol type, Location? where)
     {
         var config = _classes.Config(type);
-        if (config is null && type.DeclaringSyntaxReferences.IsEmpty)
+        if (config is null && _classes.IsForeign(type))
             _report.Report(RuleId.UnreadableDeclaration, where, type.Name, type.ContainingAssembly.Name);
         else if (config is null or { IsBroken: true })
             _report.Break(); // Reported at the config.

@@ -1,4 +1,5 @@
 using Generated.Generators.Graph;
+using Generated.Generators.Graph.Text;
 using Microsoft.CodeAnalysis;
 
 namespace Generated.Generators.Parsing;
@@ -7,6 +8,9 @@ namespace Generated.Generators.Parsing;
 internal interface IClassSource
 {
     ClassResult Class(INamedTypeSymbol type);
+
+    /// <summary>Whether a type belongs to another assembly, whose source (if any) is not this compilation's.</summary>
+    bool IsForeign(INamedTypeSymbol type);
 
     /// <summary>Null where a config from another assembly carries no declaration.</summary>
     ConfigSpec? Config(INamedTypeSymbol type);
@@ -27,7 +31,7 @@ internal readonly record struct ClassResult(ClassOutcome Outcome, ClassSpec? Spe
 
 /// <summary>
 /// The declarations of one compilation and its references, each parsed once. Classes of this compilation are parsed from
-/// source, with diagnostics left to their own parse.
+/// source, with diagnostics left to their own parse; those of other assemblies are read from the graph left on them.
 /// </summary>
 internal sealed class ClassSource(Compilation compilation, CancellationToken cancellation) : IClassSource
 {
@@ -52,16 +56,35 @@ internal sealed class ClassSource(Compilation compilation, CancellationToken can
     public ClassResult Class(INamedTypeSymbol type)
     {
         if (_open.Contains(type)) return new ClassResult(ClassOutcome.Cyclic, null);
-        if (type.DeclaringSyntaxReferences.IsEmpty) return new ClassResult(ClassOutcome.Unreadable, null);
-        if (!_classes.TryGetValue(type, out var spec)) _classes.Add(type, spec = Parse(type).Spec);
-        return new ClassResult(ClassOutcome.Parsed, spec);
+        var isForeign = IsForeign(type);
+        if (!_classes.TryGetValue(type, out var spec)) _classes.Add(type, spec = isForeign ? Read(type) : Parse(type).Spec);
+        return new ClassResult(isForeign && spec is null ? ClassOutcome.Unreadable : ClassOutcome.Parsed, spec);
     }
 
     public ConfigSpec? Config(INamedTypeSymbol type)
     {
-        if (type.DeclaringSyntaxReferences.IsEmpty) return null;
         if (!_configs.TryGetValue(type, out var spec))
-            _configs.Add(type, spec = ConfigParser.Parse(type, compilation, cancellation).Spec);
+        {
+            spec = !IsForeign(type) ? ConfigParser.Parse(type, compilation, cancellation).Spec
+                : Graph(type) is { } text ? GraphText.ReadConfig(text)
+                : null;
+            _configs.Add(type, spec);
+        }
+
         return spec;
     }
+
+    public bool IsForeign(INamedTypeSymbol type) => !SymbolEqualityComparer.Default.Equals(type.ContainingAssembly, compilation.Assembly);
+
+    /// <summary>The graph that the compiler left on a class of another assembly.</summary>
+    private ClassSpec? Read(INamedTypeSymbol type)
+    {
+        if (Graph(type) is not { } text) return null;
+        var config = type.InstanceConstructors.SelectMany(c => c.Parameters)
+            .Select(p => p.Type).OfType<INamedTypeSymbol>().FirstOrDefault(t => t.Attribute(KnownNames.Config) is not null);
+        return GraphText.ReadClass(text, config is null ? null : Config(config));
+    }
+
+    private static string? Graph(INamedTypeSymbol type) =>
+        type.Attribute(KnownNames.DeclaredGraph) is { ConstructorArguments: [{ Value: string text }] } ? text : null;
 }

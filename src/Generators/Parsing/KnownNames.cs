@@ -18,6 +18,8 @@ internal static class KnownNames
     public const string Key = "Generated.KeyAttribute";
     public const string Preset = "Generated.PresetAttribute";
 
+    public const string DeclaredGraph = "Generated.DeclaredGraphAttribute";
+
     public const string Layer = "Generated.LayerAttribute";
     public const string Linear = "Generated.LinearAttribute";
     public const string RmsNorm = "Generated.RmsNormAttribute";

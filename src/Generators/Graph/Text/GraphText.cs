@@ -1,0 +1,45 @@
+namespace Generated.Generators.Graph.Text;
+
+/// <summary>
+/// Graphs as compact text, by which a declaration in a compiled assembly is read by the compiler of another project.
+/// The first field is the version: a text of another version is not read, and the user is told to rebuild.
+/// </summary>
+internal static class GraphText
+{
+    private const string Version = "1";
+
+    /// <summary>A block or part. Its config is left out: it has a text of its own.</summary>
+    public static string Write(ClassSpec spec) => Write(t => new GraphFields(t).Class(spec));
+
+    public static string Write(ConfigSpec spec) => Write(t => ConfigFields.Config(t, spec));
+
+    /// <summary>Null where the text is of another version or damaged.</summary>
+    /// <param name="config">The config the class and its parts take.</param>
+    public static ClassSpec? ReadClass(string text, ConfigSpec? config) => Read(text, t => new GraphFields(t, config).Class(null));
+
+    /// <summary>Null where the text is of another version or damaged.</summary>
+    public static ConfigSpec? ReadConfig(string text) => Read(text, t => ConfigFields.Config(t, null));
+
+    private static string Write<T>(Func<Transfer, T> carry)
+    {
+        var transfer = Transfer.Writing();
+        transfer.Text(Version);
+        carry(transfer);
+        return transfer.ToString();
+    }
+
+    private static T? Read<T>(string text, Func<Transfer, T> carry) where T : class
+    {
+        try
+        {
+            var transfer = Transfer.Reading(text);
+            if (transfer.Text(null) != Version) return null;
+            var value = carry(transfer);
+            return transfer.IsAtEnd ? value : null;
+        }
+        catch (Exception damaged) when (damaged is FormatException or OverflowException or IndexOutOfRangeException)
+        {
+            return null;
+        }
+    }
+}
