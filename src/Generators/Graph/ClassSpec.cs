@@ -57,6 +57,9 @@ internal sealed record ClassSpec
     /// <summary>Unique, stable name of the emitted file.</summary>
     public string HintName => (Namespace.Length == 0 ? Name : $"{Namespace}.{Name}") + ".g.cs";
 
+    /// <summary>Name of the constructor parameter that is the config; empty where there is none.</summary>
+    public string ConfigParameter => Parameters.FirstOrDefault(p => p.IsConfig)?.Name ?? "";
+
     public LayerSpec? Layer(string member)
     {
         foreach (var layer in Layers)

@@ -34,7 +34,10 @@ internal static class Flattening
     }
 
     private static FlatLayer Inside(UseSpec use, string path, string access, LayerSpec spec) =>
-        new($"{use.Member}.{path}", $"Layers.{use.Member}.{access}", spec);
+        new($"{use.Member}.{path}", $"{Access(use)}.{access}", spec);
+
+    /// <summary>A part that the config may leave out is there in the wirings that open it.</summary>
+    private static string Access(UseSpec use) => use.When is null ? $"Layers.{use.Member}" : $"Layers.{use.Member}!";
 
     private static IEnumerable<BodySpec> InOrderOfSelection(IEnumerable<BodySpec> bodies) => bodies.OrderBy(b => b.When is null);
 
@@ -115,7 +118,7 @@ internal static class Flattening
                 Inputs = node.Inputs.Select(i => ids[i]).ToEquatableArray(),
                 Layer = node.Layer is { } layer ? Inside(use, layer.Path, layer.Access, rewriting.Rewrite(layer.Spec)) : null,
                 Name = node.Id == part.Output ? call.Name ?? node.Name : node.Name,
-                Factor = node.Factor is null ? null : $"Layers.{use.Member}.{FactorAccess(part, node)}",
+                Factor = node.Factor is null ? null : $"{Access(use)}.{FactorAccess(part, node)}",
                 Anchor = call.Id,
                 Part = node.Part.Length == 0 ? use.Member : $"{use.Member}.{node.Part}",
             });

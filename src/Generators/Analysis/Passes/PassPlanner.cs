@@ -19,6 +19,7 @@ internal sealed class PassPlanner
     private readonly HashSet<int> _observed = [];
     private readonly List<Step> _steps = [];
     private readonly bool _isModel;
+    private readonly string _class;
     private readonly int? _narrowed;
 
     private PassPlanner(ClassSpec spec, FlatBody body, PassKind kind, Partition partition, Widths widths, EquatableArray<FusedGroup> fused)
@@ -28,6 +29,7 @@ internal sealed class PassPlanner
         _partition = partition;
         _widths = widths;
         _isModel = spec.Kind == ClassKind.Model;
+        _class = spec.Name;
         _names = new Names(spec, body, _isModel ? "ids" : "x");
         _folded = kind == PassKind.Full ? [] : [.. body.Nodes.Where(IsGateOfProduct).Select(n => n.Id)];
         _narrowed = _isModel && kind == PassKind.Prefill ? LastPositions.NarrowAfter(body) : null;
@@ -129,7 +131,7 @@ internal sealed class PassPlanner
     private void Observe(FlatNode node)
     {
         if (_observed.Add(node.Inputs[0]))
-            _steps.Add(new Step(StepKind.ProbeInput, default, Inputs(node)) { Site = node.Layer!.Path });
+            _steps.Add(new Step(StepKind.ProbeInput, default, Inputs(node)) { Site = $"{_class}.{node.Layer!.Path}" });
     }
 
     private void Narrow(FlatNode node)

@@ -30,6 +30,9 @@ public sealed record ModelStructure
     public LinearInfo Linear(string path) => Linears.FirstOrDefault(l => l.Path == path)
         ?? throw new InvalidInputException($"'{path}' is no linear of this model; it has {string.Join(", ", Linears.Select(l => l.Path))}.");
 
+    /// <summary>The paths that are not null: those of layers that a config has.</summary>
+    public static IReadOnlyList<string> Present(params ReadOnlySpan<string?> paths) => [.. paths.ToArray().OfType<string>()];
+
     /// <summary>The structure of several classes as one: a model's own layers and its blocks'.</summary>
     public static ModelStructure Join(params ReadOnlySpan<ModelStructure> parts)
     {

@@ -1,0 +1,152 @@
+using Generated.Generators.Graph;
+
+namespace Generated.Generators.Printing;
+
+/// <summary>Prints a config's reading from and writing to config.json, and its table of presets.</summary>
+internal static class ConfigPrinter
+{
+    private static readonly string Reader = Names.Configuration("ConfigReader");
+    private static readonly string Writer = Names.Configuration("ConfigWriter");
+
+    public static string Print(ConfigSpec spec)
+    {
+        var writer = new SourceWriter();
+        FilePrinter.Header(writer, spec.Namespace);
+        using (writer.Block($"partial record {spec.Name}"))
+        {
+            Presets(writer, spec);
+            Read(writer, spec);
+            Write(writer, spec);
+            writer.Line("/// <summary>Further checks and adjustments by hand, after the keys are read.</summary>")
+                .Line("/// <param name=\"reader\">The config.json.</param>")
+                .Line($"partial void Check({Reader} reader);");
+        }
+
+        return writer.ToString();
+    }
+
+    private static void Presets(SourceWriter writer, ConfigSpec spec)
+    {
+        writer.Line("/// <summary>The published sizes, by name.</summary>")
+            .Line($"public static {Names.List}<{Names.Architectures("Preset")}> Presets {{ get; }} =").Line("[");
+        using (writer.Indented("];"))
+        {
+            foreach (var preset in spec.Presets)
+            {
+                var degrees = string.Join(", ", preset.TensorParallel.Select(d => d.ToString(System.Globalization.CultureInfo.InvariantCulture)));
+                writer.Line($"new({Quoting.Literal(preset.Name)}, static () => {preset.Member}, [{degrees}]),");
+            }
+        }
+
+        writer.Blank();
+    }
+
+    private static void Read(SourceWriter writer, ConfigSpec spec)
+    {
+        var read = spec.Properties.Where(p => p.IsSettable && p.Keys.Count > 0).ToList();
+        writer.Line("/// <summary>Reads the config from a config.json; a missing key or an unfit value is refused by name.</summary>")
+            .Line("/// <param name=\"reader\">The config.json.</param>")
+            .Line("/// <exception cref=\"global::Generated.InvalidInputException\">A key is missing, or its value does not fit.</exception>");
+        using (writer.Block($"public static {spec.Name} Read({Reader} reader)"))
+        {
+            if (spec.IsBroken)
+            {
+                writer.Line("throw new global::System.InvalidOperationException(\"The declaration has errors; see the build's output.\");");
+            }
+            else
+            {
+                Assign(writer, $"var config = new {spec.Name}", read.Where(p => p.IsRequired), Required);
+                if (read.Any(p => !p.IsRequired)) Assign(writer, "config = config with", read.Where(p => !p.IsRequired), Optional);
+                foreach (var quotient in spec.Quotients) Divides(writer, spec, quotient);
+                writer.Line("config.Check(reader);").Line("return config;");
+            }
+        }
+
+        writer.Blank();
+    }
+
+    private static void Assign(SourceWriter writer, string header, IEnumerable<ConfigPropertySpec> properties, Func<ConfigPropertySpec, string> value)
+    {
+        writer.Line(header).Line("{");
+        using (writer.Indented("};"))
+            foreach (var property in properties) writer.Line($"{property.Name} = {value(property)},");
+    }
+
+    private static string Keys(ConfigPropertySpec property) => string.Join(", ", AllKeys(property).Select(Quoting.Literal));
+
+    private static IEnumerable<string> AllKeys(ConfigPropertySpec property) =>
+        property.PaddleKey is { } paddle ? property.Keys.Append(paddle).Distinct() : property.Keys;
+
+    private static string Required(ConfigPropertySpec property) => property.Kind switch
+    {
+        ConfigValueKind.Int when property.Type == "long" => $"reader.Long({Keys(property)})",
+        ConfigValueKind.Int => $"reader.Size({Keys(property)})",
+        ConfigValueKind.Double => Narrow(property, $"reader.Double({Keys(property)})"),
+        ConfigValueKind.Bool => $"reader.Bool({Keys(property)})",
+        ConfigValueKind.String => $"reader.String({Keys(property)})",
+        ConfigValueKind.IntArray => $"reader.IntArray({Keys(property)})",
+        _ => $"{Names.Layers("RopeScaling")}.Read(reader, {Quoting.Literal(property.Keys[0])})"
+            + (property.IsNullable ? "" : $" ?? throw reader.Refuse({Quoting.Literal(property.Keys[0])}, \"is required\")"),
+    };
+
+    private static string Optional(ConfigPropertySpec property)
+    {
+        var given = $"config.{property.Name}";
+        if (property.IsNullable && property.Kind is not (ConfigValueKind.String or ConfigValueKind.Object))
+            return $"reader.Has({Keys(property)}) ? {Required(property).Replace("reader.Size(", "reader.Int(")} : {given}";
+        return property.Kind switch
+        {
+            ConfigValueKind.Int => $"reader.{(property.Type == "long" ? "Long" : "Int")}Or({given}, {Keys(property)})",
+            ConfigValueKind.Double => Narrow(property, $"reader.DoubleOr({given}, {Keys(property)})"),
+            ConfigValueKind.Bool => $"reader.BoolOr({given}, {Keys(property)})",
+            ConfigValueKind.String when property.IsNullable => $"reader.StringOr({given}, {Keys(property)})",
+            ConfigValueKind.Object => $"{Names.Layers("RopeScaling")}.Read(reader, {Quoting.Literal(property.Keys[0])}) ?? {given}",
+            _ => $"reader.Has({Keys(property)}) ? {Required(property)} : {given}",
+        };
+    }
+
+    private static string Narrow(ConfigPropertySpec property, string value) => property.Type.TrimEnd('?') == "float" ? $"(float){value}" : value;
+
+    /// <summary>A width that is a quotient must come out even; the declaration's widths rely on it.</summary>
+    private static void Divides(SourceWriter writer, ConfigSpec spec, QuotientSpec quotient)
+    {
+        var (dividend, divisor) = (Code(quotient.Dividend), Code(quotient.Divisor));
+        var named = quotient.Dividend.Atoms.Select(spec.Property).FirstOrDefault(p => p is { Keys.Count: > 0 });
+        if (named is null) return;
+        writer.Line($"reader.Require({divisor} > 0 && {dividend} % {divisor} == 0, {Quoting.Literal(named.Keys[0])}, {Quoting.Literal($"must be a multiple of {quotient.Divisor}")});");
+    }
+
+    private static string Code(Dim dim)
+    {
+        var terms = dim.Terms.Select(t => string.Join(" * ", Factors(t))).ToList();
+        return terms.Count == 1 ? terms[0] : $"({string.Join(" + ", terms)})";
+    }
+
+    private static IEnumerable<string> Factors(Dim.Term term)
+    {
+        if (term.Coefficient != 1 || term.Atoms.Count == 0) yield return term.Coefficient.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        foreach (var atom in term.Atoms) yield return $"config.{atom}";
+    }
+
+    private static void Write(SourceWriter writer, ConfigSpec spec)
+    {
+        writer.Line("/// <summary>Writes the config under its Hugging Face keys.</summary>")
+            .Line("/// <param name=\"writer\">The config.json.</param>");
+        using (writer.Block($"public void Write({Writer} writer)"))
+        {
+            foreach (var property in spec.Properties.Where(p => p.IsSettable && p.Keys.Count > 0))
+            {
+                var key = Quoting.Literal(property.Keys[0]);
+                writer.Line(property.Kind switch
+                {
+                    ConfigValueKind.Object => $"{property.Name}{(property.IsNullable ? "?" : "")}.Write(writer, {key});",
+                    ConfigValueKind.String or ConfigValueKind.IntArray => $"writer.Set({key}, {property.Name});",
+                    _ when property.IsNullable => $"if ({property.Name} is {{ }} {Analysis.Passes.Names.Camel(property.Name)}Value) writer.Set({key}, {Analysis.Passes.Names.Camel(property.Name)}Value);",
+                    _ => $"writer.Set({key}, {property.Name});",
+                });
+            }
+        }
+
+        writer.Blank();
+    }
+}

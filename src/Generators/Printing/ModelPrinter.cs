@@ -1,0 +1,71 @@
+using Generated.Generators.Analysis;
+using Generated.Generators.Graph;
+
+namespace Generated.Generators.Printing;
+
+/// <summary>Prints what only a whole model has: its creation, config, structure and registry entry.</summary>
+internal static class ModelPrinter
+{
+    public static void Print(SourceWriter writer, ClassPlan plan)
+    {
+        var spec = plan.Spec;
+        var (model, config) = (spec.Model!, spec.Config!.Type);
+        var blocks = spec.Layers.OfType<RepeatSpec>().Select(r => $"Layers.{r.Member}").ToList();
+        writer.Line("/// <inheritdoc/>").Line($"public override object Config => {spec.ConfigParameter};").Blank();
+        writer.Line("/// <inheritdoc/>").Line($"public override {Names.Architectures("ModelStructure")} Structure => StructureOf({spec.ConfigParameter});").Blank();
+        writer.Line("/// <inheritdoc/>")
+            .Line($"public override {Names.List}<{Names.Architectures("Block")}> AllBlocks => {(blocks.Count == 1 ? blocks[0] : $"[{string.Join(", ", blocks.Select(b => ".. " + b))}]")};").Blank();
+
+        writer.Line("/// <summary>Builds a model with uninitialised weights.</summary>")
+            .Line("/// <param name=\"config\">Its sizes.</param>")
+            .Line("/// <param name=\"options\">Type, device and tensor-parallel group.</param>");
+        using (writer.Block($"public static {spec.Name} Create({config} config, {Names.Layers("BuildOptions")} options)"))
+        {
+            writer.Line($"var model = new {spec.Name}({Arguments(spec)});")
+                .Line($"model.Build(new {Names.Layers("BuildContext")}(options));")
+                .Line("return model;");
+        }
+
+        writer.Blank().Line("/// <summary>What selects this architecture and how it is made.</summary>")
+            .Line($"public static {Names.Architectures("ArchitectureInfo")} Architecture {{ get; }} = new()").Line("{");
+        using (writer.Indented("};"))
+            foreach (var property in Info(spec, model, config)) writer.Line(property + ",");
+        writer.Blank();
+    }
+
+    private static string Arguments(ClassSpec spec) => string.Join(", ", spec.Parameters.Select(p => p.IsConfig ? "config" : "default"));
+
+    private static IEnumerable<string> Info(ClassSpec spec, ModelSpec model, string config)
+    {
+        yield return $"Name = {Quoting.Literal(spec.Name)}";
+        yield return $"ModelType = {Quoting.Literal(model.ModelType)}";
+        yield return $"Architectures = {Quoting.Literals(model.Architectures)}";
+        if (model.PaddleModelType is { } type) yield return $"PaddleModelType = {Quoting.Literal(type)}";
+        if (model.PaddleArchitectures.Count > 0) yield return $"PaddleArchitectures = {Quoting.Literals(model.PaddleArchitectures)}";
+        if (model.OptionalPrefix is { } prefix) yield return $"OptionalPrefix = {Quoting.Literal(prefix)}";
+        if (model.RequiredKey is { } key) yield return $"RequiredKey = {Quoting.Literal(key)}";
+        var ignored = Ignored(spec).ToList();
+        if (ignored.Count > 0) yield return $"Ignored = {Quoting.Literals(ignored)}";
+        yield return $"Inputs = static () => new {model.InputScheme}()";
+        yield return $"ReadConfig = static reader => {config}.Read(reader)";
+        yield return $"WriteConfig = static (config, writer) => (({config})config).Write(writer)";
+        yield return $"Presets = {config}.Presets";
+        yield return $"Create = static (config, options) => Create(({config})config, options)";
+        yield return $"StructureOf = static config => StructureOf(({config})config)";
+        yield return $"TensorsOf = static config => TensorsOf(({config})config)";
+    }
+
+    /// <summary>Full names of known, unused tensors; <c>{i}</c> stands for a block's index.</summary>
+    private static IEnumerable<string> Ignored(ClassSpec spec) => spec.Ignored
+        .Concat(spec.Layers.OfType<RepeatSpec>().SelectMany(r => NamesIn(r.Block)))
+        .Distinct();
+
+    private static IEnumerable<string> NamesIn(ClassSpec block)
+    {
+        foreach (var name in block.Ignored)
+        {
+            yield return LayerRewriting.Join(block.Prefix, name);
+            if (block.PaddlePrefix is { } paddle) yield return LayerRewriting.Join(paddle, name);
+        }
+    }
+}
