@@ -56,7 +56,7 @@ public sealed class LibraryCopiesTests : IDisposable
         var content = new byte[200_000];
         Random.Shared.NextBytes(content);
         var paths = new string[24];
-        System.Threading.Tasks.Parallel.For(0, paths.Length, new ParallelOptions { MaxDegreeOfParallelism = paths.Length }, i => paths[i] = LibraryCopies.Store(folder, "lib.so", content));
+        Parallel.For(0, paths.Length, new ParallelOptions { MaxDegreeOfParallelism = paths.Length }, i => paths[i] = LibraryCopies.Store(folder, "lib.so", content));
         Assert.Equal([paths[0]], paths.Distinct());
         Assert.Equal([paths[0]], Directory.GetFiles(folder));
         Assert.Equal(content, File.ReadAllBytes(paths[0]));

@@ -2,7 +2,7 @@ using Generated.Parallel;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Runtime.Tests.Parallel;
+namespace Runtime.Tests.Collectives;
 
 public class ThreadCollectiveTests
 {

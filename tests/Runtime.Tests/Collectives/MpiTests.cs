@@ -1,4 +1,4 @@
-namespace Runtime.Tests.Parallel;
+namespace Runtime.Tests.Collectives;
 
 /// <summary>Real processes under real launchers.</summary>
 public class MpiTests

@@ -4,7 +4,7 @@ using Generated.Parallel;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Runtime.Tests.Parallel;
+namespace Runtime.Tests.Collectives;
 
 public class MeshTests
 {

@@ -3,7 +3,7 @@ using Generated.Parallel.Mpi;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Runtime.Tests.Parallel;
+namespace Runtime.Tests.Collectives;
 
 /// <summary>MPI's user functions for halves against libtorch's own arithmetic, called as MPI calls them.</summary>
 public unsafe class HalfReductionTests

@@ -3,7 +3,7 @@ using Generated.Parallel;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Runtime.Tests.Parallel;
+namespace Runtime.Tests.Collectives;
 
 /// <summary>Measures the whole process, so it runs alone.</summary>
 [CollectionDefinition(nameof(GradientMemoryTests), DisableParallelization = true)]

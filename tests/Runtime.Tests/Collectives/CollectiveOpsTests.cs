@@ -2,7 +2,7 @@ using Generated.Parallel;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Runtime.Tests.Parallel;
+namespace Runtime.Tests.Collectives;
 
 /// <summary>Parallel layers on 1, 2 and 4 ranks against libtorch's own result on the whole tensors.</summary>
 public class CollectiveOpsTests

@@ -1,6 +1,6 @@
 using Generated.Parallel;
 
-namespace Runtime.Tests.Parallel;
+namespace Runtime.Tests.Collectives;
 
 public class RankEnvironmentTests
 {
