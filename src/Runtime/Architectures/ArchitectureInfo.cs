@@ -1,0 +1,58 @@
+using Generated.Configuration;
+using Generated.Layers;
+
+namespace Generated.Architectures;
+
+/// <summary>A generated model class, as the registry sees it.</summary>
+/// <typeparam name="T">The model class.</typeparam>
+public interface IArchitecture<T> where T : CausalModel
+{
+    /// <summary>What the registry needs to create it.</summary>
+    static abstract ArchitectureInfo Architecture { get; }
+}
+
+/// <summary>A preset of a published size.</summary>
+/// <param name="Name">Name on the command line.</param>
+/// <param name="Config">Makes its config.</param>
+/// <param name="TensorParallel">Degrees it is meant to run at.</param>
+public sealed record ModelPreset(string Name, Func<object> Config, IReadOnlyList<int> TensorParallel);
+
+/// <summary>An architecture: how a config.json selects it and how it is created.</summary>
+public sealed record ArchitectureInfo
+{
+    /// <summary>Name of the model class.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The <c>model_type</c> that selects it.</summary>
+    public required string ModelType { get; init; }
+
+    /// <summary>Class names under <c>architectures</c> or <c>auto_map</c> that select it.</summary>
+    public IReadOnlyList<string> Architectures { get; init; } = [];
+
+    /// <summary>A component that files may lack in front of every name.</summary>
+    public string? OptionalPrefix { get; init; }
+
+    /// <summary>A key that config.json must have, where two architectures share a <c>model_type</c>.</summary>
+    public string? RequiredKey { get; init; }
+
+    /// <summary>The <c>model_type</c> of Paddle's config, where it differs.</summary>
+    public string? PaddleModelType { get; init; }
+
+    /// <summary>Class names that Paddle's config gives.</summary>
+    public IReadOnlyList<string> PaddleArchitectures { get; init; } = [];
+
+    /// <summary>Published sizes.</summary>
+    public IReadOnlyList<ModelPreset> Presets { get; init; } = [];
+
+    /// <summary>Reads a config.</summary>
+    public required Func<ConfigReader, object> ReadConfig { get; init; }
+
+    /// <summary>Writes a config in Hugging Face's keys.</summary>
+    public required Action<object, ConfigWriter> WriteConfig { get; init; }
+
+    /// <summary>The structure for a config, without weights.</summary>
+    public required Func<object, ModelStructure> Structure { get; init; }
+
+    /// <summary>Creates the model with uninitialised weights.</summary>
+    public required Func<object, BuildOptions, CausalModel> Create { get; init; }
+}

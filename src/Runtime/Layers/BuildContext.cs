@@ -1,0 +1,86 @@
+using Generated.Parallel;
+using Generated.Passes;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Layers;
+
+/// <summary>
+/// What layers need while a model is built, and the owner of the native memory they share (fused storage, rotary tables).
+/// Disposing of it disposes of that memory and of every weight created through it.
+/// </summary>
+public sealed class BuildContext : IDisposable
+{
+    private readonly List<CacheShape> _cacheShapes = [];
+    private readonly Dictionary<RotarySpec, RotaryTable> _rotaryTables = [];
+    private readonly Dictionary<int, ICollective> _replicaGroups = [];
+    private readonly List<IDisposable> _owned = [];
+    private readonly ICollective? _ownGroup;
+
+    /// <param name="options">Type, device and group.</param>
+    public BuildContext(BuildOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Dtype is not (ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16 or ScalarType.Float64))
+            throw new InvalidInputException($"Weights cannot be {options.Dtype}: use float32, bfloat16 or float16.");
+        Options = options;
+        Group = options.TensorParallel ?? (_ownGroup = new SingleCollective());
+    }
+
+    /// <summary>The options this model is built with.</summary>
+    public BuildOptions Options { get; }
+
+    /// <summary>Type of weights and activations.</summary>
+    public ScalarType Dtype => Options.Dtype;
+
+    /// <summary>Where the weights live.</summary>
+    public Device Device => Options.Device;
+
+    /// <summary>The tensor-parallel group; one of a single rank where there is none.</summary>
+    public ICollective Group { get; }
+
+    /// <summary>What every attention layer built so far needs in a <see cref="KvCache"/>, in order of their slots.</summary>
+    public IReadOnlyList<CacheShape> CacheShapes => _cacheShapes;
+
+    /// <summary>Reserves a slot of the KV cache.</summary>
+    /// <returns>The slot's index.</returns>
+    internal int AddCacheSlot(CacheShape shape)
+    {
+        _cacheShapes.Add(shape);
+        return _cacheShapes.Count - 1;
+    }
+
+    /// <summary>The table of rotary angles of a kind, shared by all layers of that kind.</summary>
+    internal RotaryTable Table(RotarySpec spec)
+    {
+        if (!_rotaryTables.TryGetValue(spec, out var table))
+            _rotaryTables.Add(spec, table = Own(new RotaryTable(spec)));
+        return table;
+    }
+
+    /// <summary>The ranks that hold copies of the same heads, where there are fewer of them than ranks.</summary>
+    internal ICollective ReplicaGroup(int replicas)
+    {
+        if (replicas == 1 || Group.Size == 1)
+            return Group;
+        if (!_replicaGroups.TryGetValue(replicas, out var group))
+            _replicaGroups.Add(replicas, group = Own(Group.Split(Group.Rank / replicas, Group.Rank)));
+        return group;
+    }
+
+    /// <summary>Hands native memory over to this context.</summary>
+    internal T Own<T>(T resource) where T : IDisposable
+    {
+        _owned.Add(resource);
+        return resource;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var resource in _owned)
+            resource.Dispose();
+        _owned.Clear();
+        _ownGroup?.Dispose();
+    }
+}

@@ -1,0 +1,21 @@
+using Generated.Parallel;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Layers;
+
+/// <summary>Where and how a model's weights are created.</summary>
+public sealed record BuildOptions
+{
+    /// <summary>Type of weights and activations: float32, bfloat16 or float16.</summary>
+    public ScalarType Dtype { get; init; } = ScalarType.Float32;
+
+    /// <summary>Where the weights live; <c>meta</c> gives shapes without memory, for inspection.</summary>
+    public Device Device { get; init; } = CPU;
+
+    /// <summary>The tensor-parallel group, of which this rank builds its share; null for one rank.</summary>
+    public ICollective? TensorParallel { get; init; }
+
+    /// <summary>Whether weights take gradients.</summary>
+    public bool Trainable { get; init; }
+}

@@ -1,0 +1,149 @@
+using Generated.Architectures;
+using Generated.Kernels;
+using Generated.Native;
+using Generated.Parallel;
+using TorchSharp;
+using static TorchSharp.torch;
+using F = TorchSharp.torch.nn.functional;
+
+namespace Generated.Layers;
+
+/// <summary>A linear layer whose weight is a matrix of the model's type.</summary>
+public sealed class DenseLinear : Linear
+{
+    private readonly BuildContext _build;
+    private readonly bool _unitRows;
+    private readonly bool _hasReplicas;
+    private Parameter? _bias;
+    private (Tensor Weight, int Version)? _normalised;
+
+    /// <param name="build">The model being built.</param>
+    /// <param name="inWidth">Input features of the whole layer.</param>
+    /// <param name="outWidth">Output features of the whole layer.</param>
+    /// <param name="bias">Whether there is a bias.</param>
+    /// <param name="shard">How it is divided; null for not.</param>
+    /// <param name="unitRows">Whether each weight row is divided by its L2 norm before use (Baichuan2's NormHead).</param>
+    /// <param name="tiedTo">The embedding whose matrix this layer shares, or null.</param>
+    /// <exception cref="InvalidInputException">It cannot be divided over the group's ranks.</exception>
+    public DenseLinear(BuildContext build, int inWidth, int outWidth, bool bias = false, Shard? shard = null, bool unitRows = false, Embedding? tiedTo = null)
+        : base(build, inWidth, outWidth, shard)
+    {
+        _build = build;
+        _unitRows = unitRows;
+        _hasReplicas = OutputParts.Any(p => p.Replicas > 1);
+        TiedTo = tiedTo;
+        Weight = tiedTo?.Weight ?? new Parameter(build, LocalOutWidth, LocalInWidth);
+        if (Weight.Shape[0] != LocalOutWidth || Weight.Shape[1] != LocalInWidth)
+            throw new InvalidInputException($"A linear of [{LocalOutWidth}, {LocalInWidth}] cannot share an embedding of [{string.Join(", ", Weight.Shape)}].");
+        if (bias)
+            AddBias(zero: false);
+    }
+
+    /// <summary>The matrix, [out, in] of this rank.</summary>
+    public Parameter Weight { get; }
+
+    /// <inheritdoc/>
+    public override Parameter? Bias => _bias;
+
+    /// <summary>The embedding whose matrix this layer shares, or null.</summary>
+    public Embedding? TiedTo { get; }
+
+    /// <summary>Gives the layer a bias of zeros if it has none.</summary>
+    public void EnsureBias()
+    {
+        if (_bias is null)
+            AddBias(zero: true);
+    }
+
+    /// <inheritdoc/>
+    public override Flow Eager(Flow x)
+    {
+        var weight = Weight.Value;
+        if (_unitRows)
+            weight = weight / weight.pow(2).sum(-1, keepdim: true).sqrt();
+        var product = x.Value.matmul(weight.t());
+        if (Shard.Kind == ShardKind.Row && Group.Size > 1)
+            product = CollectiveOps.ReduceFromTensorParallel(product, Group);
+        if (_bias is not null)
+            product = product + _bias.Value;
+        if (Shard.Kind == ShardKind.Vocabulary && Group.Size > 1 && x.Context.GatherLogits)
+            product = VocabParallel.GatherLogits(product, VocabRange.Of(OutWidth, Group), Group);
+        return x.With(product);
+    }
+
+    /// <inheritdoc/>
+    public override IEnumerable<WeightSlot> Slots(LayerNames names) => WeightSlots.Of(this, names);
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        if (TiedTo is null)
+            Weight.Dispose();
+        _bias?.Dispose();
+        _normalised?.Weight.Dispose();
+        _normalised = null;
+        base.Dispose();
+    }
+
+    /// <inheritdoc/>
+    protected override Tensor Multiply(Tensor x, bool withBias)
+    {
+        var bias = withBias ? _bias?.Value : null;
+        if (_hasReplicas && is_grad_enabled() && Weight.RequiresGrad)
+            return MultiplyReplicated(x, bias);
+        if (!_unitRows)
+            return F.linear(x, Weight.Value, bias);
+        if (!is_grad_enabled() || !Weight.RequiresGrad)
+            return F.linear(x, Normalised(), bias);
+        using var rows = F.normalize(Weight.Value, dim: 1);
+        return F.linear(x, rows, bias);
+    }
+
+    /// <inheritdoc/>
+    protected override Tensor MultiplyFew(Tensor x, bool withBias) =>
+        FewRows.Multiply(x, _unitRows ? Normalised() : Weight.Value, withBias ? _bias?.Value : null);
+
+    internal void AddBias(bool zero)
+    {
+        _bias = new Parameter(_build, LocalOutWidth);
+        if (!zero)
+            return;
+        using var _ = no_grad();
+        _bias.Value.zero_();
+    }
+
+    /// <summary>Heads that several ranks hold: each rank's gradient is partial, and the weight enters so that they are summed.</summary>
+    private Tensor MultiplyReplicated(Tensor x, Tensor? bias)
+    {
+        using var scope = NewDisposeScope();
+        var weight = SharedByReplicas(Weight.Value);
+        var shared = bias is null ? null : SharedByReplicas(bias);
+        return F.linear(x, weight, shared).MoveToOuterDisposeScope();
+    }
+
+    private Tensor SharedByReplicas(Tensor parameter)
+    {
+        var rows = new List<Tensor>();
+        var start = 0L;
+        foreach (var part in OutputParts)
+        {
+            var section = parameter.narrow(0, start, part.Range.Length);
+            rows.Add(part.Replicas == 1 ? section : CollectiveOps.CopyToTensorParallel(section, _build.ReplicaGroup(part.Replicas)));
+            start += part.Range.Length;
+        }
+
+        return rows.Count == 1 ? rows[0] : cat(rows, 0);
+    }
+
+    /// <summary>The weight with rows of length 1, kept until the weight is written again.</summary>
+    private Tensor Normalised()
+    {
+        if (_normalised is { } kept && kept.Version == Weight.Version)
+            return kept.Weight;
+        _normalised?.Weight.Dispose();
+        using var _ = no_grad();
+        var made = F.normalize(Weight.Value, dim: 1).DetachFromDisposeScope();
+        _normalised = (made, Weight.Version);
+        return made;
+    }
+}

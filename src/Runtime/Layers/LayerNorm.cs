@@ -1,0 +1,65 @@
+using Generated.Architectures;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Layers;
+
+/// <summary>LayerNorm with weight and bias (Ba et al., 2016); libtorch computes its statistics in float32.</summary>
+public sealed class LayerNorm : INorm
+{
+    private readonly BuildContext _build;
+    private readonly long[] _shape;
+
+    /// <param name="build">The model being built.</param>
+    /// <param name="width">Features that are normalised.</param>
+    /// <param name="epsilon">ε.</param>
+    /// <param name="bias">Whether there is a bias.</param>
+    public LayerNorm(BuildContext build, int width, double epsilon = 1e-5, bool bias = true)
+    {
+        ArgumentNullException.ThrowIfNull(build);
+        _build = build;
+        _shape = [width];
+        Epsilon = epsilon;
+        Weight = new Parameter(build, width);
+        if (bias)
+            Bias = new Parameter(build, width);
+    }
+
+    /// <summary>ε.</summary>
+    public double Epsilon { get; }
+
+    /// <inheritdoc/>
+    public Parameter Weight { get; }
+
+    /// <inheritdoc/>
+    public Parameter? Bias { get; private set; }
+
+    /// <inheritdoc/>
+    public void EnsureBias()
+    {
+        if (Bias is not null)
+            return;
+        Bias = new Parameter(_build, _shape);
+        using var _ = no_grad();
+        Bias.Value.zero_();
+    }
+
+    /// <inheritdoc/>
+    public Tensor Apply(Tensor x) => nn.functional.layer_norm(x, _shape, Weight.Value, Bias?.Value, Epsilon);
+
+    /// <inheritdoc/>
+    public Tensor Decode(Tensor x) => Apply(x);
+
+    /// <inheritdoc/>
+    public Flow Eager(Flow x)
+    {
+        var wide = x.Value.to(ScalarType.Float32);
+        var centred = wide - wide.mean([-1], keepdim: true);
+        var normalised = centred / (centred.pow(2).mean([-1], keepdim: true) + Epsilon).sqrt();
+        var scaled = normalised.to(x.Value.dtype) * Weight.Value;
+        return x.With(Bias is null ? scaled : scaled + Bias.Value);
+    }
+
+    /// <inheritdoc/>
+    public IEnumerable<WeightSlot> Slots(LayerNames names) => WeightSlots.Of(this, names);
+}

@@ -1,0 +1,162 @@
+using Generated.Architectures;
+using Generated.Parallel;
+using Generated.Passes;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Layers;
+
+/// <summary>
+/// A linear layer y = x·Wᵀ (+ b) as a place that quantization and adapters can fill anew: this class does what tensor
+/// parallelism asks, a derived class multiplies.
+/// </summary>
+public abstract class Linear : IDisposable
+{
+    /// <param name="build">The model being built.</param>
+    /// <param name="inWidth">Input features of the whole layer.</param>
+    /// <param name="outWidth">Output features of the whole layer.</param>
+    /// <param name="shard">How it is divided; null for not.</param>
+    /// <exception cref="InvalidInputException">It cannot be divided over the group's ranks.</exception>
+    protected Linear(BuildContext build, int inWidth, int outWidth, Shard? shard)
+    {
+        ArgumentNullException.ThrowIfNull(build);
+        (InWidth, OutWidth) = (inWidth, outWidth);
+        Shard = shard ?? Shard.None;
+        Group = build.Group;
+        InputParts = (Shard.Kind == ShardKind.Row ? Shard : Shard.None).Parts(inWidth, Group);
+        OutputParts = (Shard.Kind == ShardKind.Row ? Shard.None : Shard).Parts(outWidth, Group);
+    }
+
+    /// <summary>A linear in the place of another: same widths, division and group.</summary>
+    protected Linear(Linear replaced)
+    {
+        ArgumentNullException.ThrowIfNull(replaced);
+        (InWidth, OutWidth, Shard, Group) = (replaced.InWidth, replaced.OutWidth, replaced.Shard, replaced.Group);
+        (InputParts, OutputParts) = (replaced.InputParts, replaced.OutputParts);
+    }
+
+    /// <summary>Input features of the whole layer.</summary>
+    public int InWidth { get; }
+
+    /// <summary>Output features of the whole layer.</summary>
+    public int OutWidth { get; }
+
+    /// <summary>Input features of this rank.</summary>
+    public int LocalInWidth => (int)InputParts.Sum(p => p.Range.Length);
+
+    /// <summary>Output features of this rank.</summary>
+    public int LocalOutWidth => (int)OutputParts.Sum(p => p.Range.Length);
+
+    /// <summary>How it is divided over the group.</summary>
+    public Shard Shard { get; }
+
+    /// <summary>The tensor-parallel group.</summary>
+    public ICollective Group { get; }
+
+    /// <summary>This rank's input features as ranges of the whole layer's.</summary>
+    public IReadOnlyList<WeightRange> InputRanges => [.. InputParts.Select(p => p.Range)];
+
+    /// <summary>This rank's output features as ranges of the whole layer's.</summary>
+    public IReadOnlyList<WeightRange> OutputRanges => [.. OutputParts.Select(p => p.Range)];
+
+    internal IReadOnlyList<Shard.Part> InputParts { get; }
+
+    internal IReadOnlyList<Shard.Part> OutputParts { get; }
+
+    /// <summary>The bias of this rank's outputs ([out] where rows are divided), or null.</summary>
+    public abstract Parameter? Bias { get; }
+
+    /// <summary>The whole layer on a sequence, with gradients where they are enabled.</summary>
+    /// <param name="x">[B, T, in], this rank's features where rows are divided; the caller's.</param>
+    /// <param name="pass">The pass.</param>
+    /// <returns>[B, T, out], this rank's features where columns are divided; the caller's.</returns>
+    public Tensor Apply(Tensor x, PassContext pass)
+    {
+        if (Group.Size == 1)
+            return Multiply(x, withBias: true);
+        switch (Shard.Kind)
+        {
+            case ShardKind.Row:
+                using (var partial = Multiply(x, withBias: false))
+                    return Sum(partial);
+            case ShardKind.None:
+                return Multiply(x, withBias: true);
+            case ShardKind.Vocabulary when pass.GatherLogits:
+                using (var part = Multiply(Enter(x, pass), withBias: true))
+                    return Gather(part);
+            default:
+                return Multiply(Enter(x, pass), withBias: true);
+        }
+    }
+
+    /// <summary>The whole layer on one new token per row, without gradients.</summary>
+    /// <param name="x">[B, 1, in].</param>
+    /// <param name="pass">The pass.</param>
+    /// <returns>[B, 1, out].</returns>
+    public Tensor Decode(Tensor x, PassContext pass)
+    {
+        if (Group.Size == 1)
+            return MultiplyFew(x, withBias: true);
+        switch (Shard.Kind)
+        {
+            case ShardKind.Row:
+                using (var partial = MultiplyFew(x, withBias: false))
+                    return Sum(partial);
+            case ShardKind.Vocabulary when pass.GatherLogits:
+                using (var part = MultiplyFew(x, withBias: true))
+                    return Gather(part);
+            default:
+                return MultiplyFew(x, withBias: true);
+        }
+    }
+
+    /// <summary>The whole layer by plain operators.</summary>
+    public abstract Flow Eager(Flow x);
+
+    /// <summary>The checkpoint tensors of this layer.</summary>
+    public abstract IEnumerable<WeightSlot> Slots(LayerNames names);
+
+    /// <summary>Frees the weights.</summary>
+    public virtual void Dispose()
+    {
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>This rank's product, with the bias or without.</summary>
+    protected abstract Tensor Multiply(Tensor x, bool withBias);
+
+    /// <summary>The same for few rows (decoding), without gradients.</summary>
+    protected virtual Tensor MultiplyFew(Tensor x, bool withBias) => Multiply(x, withBias);
+
+    /// <summary>Adds the bias once to a sum over ranks.</summary>
+    protected Tensor WithBias(Tensor sum)
+    {
+        if (Bias is not { } bias)
+            return sum;
+        using (sum)
+            return sum.add(bias.Value);
+    }
+
+    /// <summary>Sums partial products over ranks and adds the bias once.</summary>
+    protected Tensor Sum(Tensor partial)
+    {
+        if (is_grad_enabled() && partial.requires_grad)
+            return WithBias(CollectiveOps.ReduceFromTensorParallel(partial, Group));
+        using var contiguous = partial.contiguous();
+        Group.AllReduce(contiguous);
+        return WithBias(contiguous.alias());
+    }
+
+    private Tensor Enter(Tensor x, PassContext pass) => is_grad_enabled() && x.requires_grad ? pass.EnterColumns(x, Group) : x;
+
+    private Tensor Gather(Tensor part)
+    {
+        var range = VocabRange.Of(OutWidth, Group);
+        if (!is_grad_enabled() || !part.requires_grad)
+            return VocabParallel.GatherLogits(part, range, Group);
+        var step = (range.Vocabulary + Group.Size - 1) / Group.Size;
+        using var padded = range.Length == step ? part.alias() : nn.functional.pad(part, [0, step - range.Length]);
+        using var full = CollectiveOps.GatherFromTensorParallel(padded, Group);
+        return full.narrow(-1, 0, range.Vocabulary);
+    }
+}

@@ -1,0 +1,54 @@
+using static TorchSharp.torch;
+
+namespace Generated.Layers;
+
+/// <summary>
+/// A weight in its final storage. It is allocated uninitialised when the model is built, and filled in place, so that a
+/// model is never in memory twice. Where linears are fused it is a view of their common storage.
+/// </summary>
+public sealed class Parameter : IDisposable
+{
+    private Tensor _value;
+
+    internal Parameter(BuildContext build, params ReadOnlySpan<long> shape)
+    {
+        _value = empty(shape, build.Dtype, build.Device).DetachFromDisposeScope();
+        _value.requires_grad = build.Options.Trainable;
+        Shape = shape.ToArray();
+        build.Own(this);
+    }
+
+    /// <summary>The values; write into them in place under <c>no_grad</c>.</summary>
+    public Tensor Value => _value;
+
+    /// <summary>Shape of this rank's part.</summary>
+    public IReadOnlyList<long> Shape { get; }
+
+    /// <summary>Whether it takes gradients.</summary>
+    public bool RequiresGrad
+    {
+        get => _value.requires_grad;
+        set => _value.requires_grad = value;
+    }
+
+    /// <summary>Increases with every <see cref="Changed"/>; caches derived from the values compare it.</summary>
+    public int Version { get; private set; }
+
+    /// <summary>Tells layers that cache something derived from the values that these were written.</summary>
+    public void Changed() => Version++;
+
+    /// <summary>Whether the memory is freed.</summary>
+    public bool IsDisposed => _value.IsInvalid;
+
+    /// <summary>Replaces the still unwritten storage by a view of a larger one of equal type and shape.</summary>
+    internal void MoveInto(Tensor view)
+    {
+        var trainable = _value.requires_grad;
+        _value.Dispose();
+        _value = view.detach().DetachFromDisposeScope();
+        _value.requires_grad = trainable;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _value.Dispose();
+}

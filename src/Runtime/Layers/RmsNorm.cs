@@ -1,0 +1,71 @@
+using Generated.Architectures;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Layers;
+
+/// <summary>RMSNorm: x / sqrt(mean(x²) + ε) · weight, with statistics in float32 (Zhang and Sennrich, 2019).</summary>
+public sealed class RmsNorm : INorm
+{
+    private readonly BuildContext _build;
+    private readonly Scalar _epsilon;
+
+    /// <param name="build">The model being built.</param>
+    /// <param name="width">Features that are normalised.</param>
+    /// <param name="epsilon">ε.</param>
+    public RmsNorm(BuildContext build, int width, double epsilon = 1e-6)
+    {
+        ArgumentNullException.ThrowIfNull(build);
+        _build = build;
+        _epsilon = epsilon;
+        Epsilon = epsilon;
+        Weight = new Parameter(build, width);
+    }
+
+    /// <summary>ε.</summary>
+    public double Epsilon { get; }
+
+    /// <inheritdoc/>
+    public Parameter Weight { get; }
+
+    /// <inheritdoc/>
+    public Parameter? Bias { get; private set; }
+
+    /// <inheritdoc/>
+    public void EnsureBias()
+    {
+        if (Bias is not null)
+            return;
+        Bias = new Parameter(_build, Weight.Shape[0]);
+        using var _ = no_grad();
+        Bias.Value.zero_();
+    }
+
+    /// <inheritdoc/>
+    public Tensor Apply(Tensor x)
+    {
+        using var wide = x.dtype == ScalarType.Float32 ? x.alias() : x.to(ScalarType.Float32);
+        using var squares = wide.square();
+        using var mean = squares.mean([-1], keepdim: true);
+        using var shifted = mean.add(_epsilon);
+        using var scale = shifted.rsqrt();
+        using var normalised = wide.mul(scale);
+        using var narrow = x.dtype == ScalarType.Float32 ? normalised.alias() : normalised.to(x.dtype);
+        return Bias is null ? narrow.mul(Weight.Value) : addcmul(Bias.Value, narrow, Weight.Value, 1);
+    }
+
+    /// <inheritdoc/>
+    public Tensor Decode(Tensor x) => Apply(x);
+
+    /// <inheritdoc/>
+    public Flow Eager(Flow x)
+    {
+        var wide = x.Value.to(ScalarType.Float32);
+        var normalised = wide / (wide.pow(2).mean([-1], keepdim: true) + Epsilon).sqrt();
+        var scaled = normalised.to(x.Value.dtype) * Weight.Value;
+        return x.With(Bias is null ? scaled : scaled + Bias.Value);
+    }
+
+    /// <inheritdoc/>
+    public IEnumerable<WeightSlot> Slots(LayerNames names) => WeightSlots.Of(this, names);
+}
