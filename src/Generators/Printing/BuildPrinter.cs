@@ -81,7 +81,8 @@ internal static class BuildPrinter
             LogNSpec logN => [logN.TrainedLength.Code],
             _ => throw new InvalidOperationException($"No constructor for {member.Spec.GetType().Name}."),
         });
-        return $"new {LayerSetPrinter.Type(member.Spec)}(build, {arguments})";
+        var type = member.Spec is LinearSpec ? Names.Layers("DenseLinear") : LayerSetPrinter.Type(member.Spec);
+        return $"new {type}(build, {arguments})";
     }
 
     private static IEnumerable<string> Linear(LinearSpec linear, Split split)
@@ -91,7 +92,6 @@ internal static class BuildPrinter
         if (linear.Bias) yield return "bias: true";
         else if (linear.BiasWhen is { } when) yield return $"bias: {when}";
         if (split.Kind != SplitKind.Replicated) yield return Shard(split);
-        if (linear.StoredInOut) yield return "storedInOut: true";
         if (linear.UnitRowsWhen is { } unit) yield return $"unitRows: {unit}";
         if (linear.TiedTo is { } target)
         {

@@ -16,13 +16,17 @@ internal static class ModelPrinter
         writer.Line("/// <inheritdoc/>")
             .Line($"public override {Names.List}<{Names.Architectures("Block")}> AllBlocks => {(blocks.Count == 1 ? blocks[0] : $"[{string.Join(", ", blocks.Select(b => ".. " + b))}]")};").Blank();
 
+        // Schemes of special architectures read ids of special tokens and the like from the config.
+        var scheme = model.InputScheme == Parsing.KnownNames.DefaultInputs ? $"{model.InputScheme}.Instance" : $"new {model.InputScheme}({spec.ConfigParameter})";
+        writer.Line("/// <inheritdoc/>").Line($"public override global::Generated.Passes.IInputScheme Inputs {{ get; }} = {scheme};").Blank();
+
         writer.Line("/// <summary>Builds a model with uninitialised weights.</summary>")
             .Line("/// <param name=\"config\">Its sizes.</param>")
             .Line("/// <param name=\"options\">Type, device and tensor-parallel group.</param>");
         using (writer.Block($"public static {spec.Name} Create({config} config, {Names.Layers("BuildOptions")} options)"))
         {
             writer.Line($"var model = new {spec.Name}({Arguments(spec)});")
-                .Line($"model.Build(new {Names.Layers("BuildContext")}(options));")
+                .Line($"model.Initialize(new {Names.Layers("BuildContext")}(options));")
                 .Line("return model;");
         }
 
@@ -46,7 +50,6 @@ internal static class ModelPrinter
         if (model.RequiredKey is { } key) yield return $"RequiredKey = {Quoting.Literal(key)}";
         var ignored = Ignored(spec).ToList();
         if (ignored.Count > 0) yield return $"Ignored = {Quoting.Literals(ignored)}";
-        yield return $"Inputs = static () => new {model.InputScheme}()";
         yield return $"ReadConfig = static reader => {config}.Read(reader)";
         yield return $"WriteConfig = static (config, writer) => (({config})config).Write(writer)";
         yield return $"Presets = {config}.Presets";

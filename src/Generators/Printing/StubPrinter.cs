@@ -42,6 +42,7 @@ internal static class StubPrinter
         yield return $"{Names.Tensor} Eager({Names.Tensor} ids, {Names.Pass} pass)";
         yield return "object Config";
         yield return $"{Names.Architectures("ModelStructure")} Structure";
+        yield return "global::Generated.Passes.IInputScheme Inputs";
         yield return $"{Names.List}<{Names.Architectures("Block")}> AllBlocks";
     }
 }

@@ -15,7 +15,7 @@ public interface IArchitecture<T> where T : CausalModel
 /// <param name="Name">Name on the command line.</param>
 /// <param name="Config">Makes its config.</param>
 /// <param name="TensorParallel">Degrees it is meant to run at.</param>
-public sealed record ModelPreset(string Name, Func<object> Config, IReadOnlyList<int> TensorParallel);
+public sealed record Preset(string Name, Func<object> Config, IReadOnlyList<int> TensorParallel);
 
 /// <summary>An architecture: how a config.json selects it and how it is created.</summary>
 public sealed record ArchitectureInfo
@@ -42,7 +42,7 @@ public sealed record ArchitectureInfo
     public IReadOnlyList<string> PaddleArchitectures { get; init; } = [];
 
     /// <summary>Published sizes.</summary>
-    public IReadOnlyList<ModelPreset> Presets { get; init; } = [];
+    public IReadOnlyList<Preset> Presets { get; init; } = [];
 
     /// <summary>Reads a config.</summary>
     public required Func<ConfigReader, object> ReadConfig { get; init; }
@@ -50,8 +50,14 @@ public sealed record ArchitectureInfo
     /// <summary>Writes a config in Hugging Face's keys.</summary>
     public required Action<object, ConfigWriter> WriteConfig { get; init; }
 
-    /// <summary>The structure for a config, without weights.</summary>
-    public required Func<object, ModelStructure> Structure { get; init; }
+    /// <summary>The derived structure for a config, without building.</summary>
+    public required Func<object, ModelStructure> StructureOf { get; init; }
+
+    /// <summary>Every checkpoint tensor for a config, without building.</summary>
+    public required Func<object, IEnumerable<TensorSpec>> TensorsOf { get; init; }
+
+    /// <summary>Full names of tensors that files may have and that are not used; <c>{i}</c> stands for a block's index.</summary>
+    public IReadOnlyList<string> Ignored { get; init; } = [];
 
     /// <summary>Creates the model with uninitialised weights.</summary>
     public required Func<object, BuildOptions, CausalModel> Create { get; init; }

@@ -57,7 +57,7 @@ public static class ArchitectureRegistry
 
     /// <summary>The preset of a name, with its architecture.</summary>
     /// <exception cref="InvalidInputException">There is none; the message names the nearest.</exception>
-    public static (ArchitectureInfo Architecture, ModelPreset Preset) FindPreset(string name)
+    public static (ArchitectureInfo Architecture, Preset Preset) FindPreset(string name)
     {
         foreach (var info in All)
             foreach (var preset in info.Presets)

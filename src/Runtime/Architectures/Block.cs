@@ -4,11 +4,24 @@ using static TorchSharp.torch;
 
 namespace Generated.Architectures;
 
+/// <summary>Base of what is generated for a declared part.</summary>
+public abstract class Part
+{
+    /// <summary>Creates the layers, their weights uninitialised, for one rank of a group.</summary>
+    public abstract void Build(BuildContext build);
+
+    /// <summary>The exception of a part that is used before <see cref="Build"/>.</summary>
+    protected static InvalidOperationException NotBuilt() => new("The layers do not exist yet: call Build first.");
+}
+
 /// <summary>Base of what is generated for a declared block.</summary>
 public abstract class Block
 {
     /// <summary>Index among the model's blocks.</summary>
     public int Index { get; set; }
+
+    /// <summary>The places of this block's linears.</summary>
+    public abstract IReadOnlyList<LinearSite> LinearSites { get; }
 
     /// <summary>Creates the layers, their weights uninitialised, for one rank of a group.</summary>
     public abstract void Build(BuildContext build);
@@ -22,17 +35,8 @@ public abstract class Block
     /// <summary>Pass over one new token per row, x [B, 1, hidden].</summary>
     public abstract Tensor Decode(Tensor x, PassContext pass);
 
-    /// <summary>The declared body, operator by operator.</summary>
-    public abstract Flow Eager(Flow x);
-
     /// <summary>Every checkpoint tensor of this block.</summary>
     public abstract IEnumerable<WeightSlot> Weights();
-
-    /// <summary>Every linear of this block.</summary>
-    public abstract IEnumerable<LinearSlot> Linears();
-
-    /// <summary>Every norm of this block.</summary>
-    public abstract IEnumerable<NormSlot> Norms();
 
     /// <summary>The exception of a block that is used before <see cref="Build"/>.</summary>
     protected static InvalidOperationException NotBuilt() => new("The layers do not exist yet: call Build first.");

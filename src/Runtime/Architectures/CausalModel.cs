@@ -8,10 +8,7 @@ namespace Generated.Architectures;
 /// <summary>Base of what is generated for a declared model: a decoder from token ids to logits.</summary>
 public abstract class CausalModel : IDisposable
 {
-    private BuildContext? _build;
-
-    /// <summary>A wiring that begins with tokens.</summary>
-    protected delegate Flow Wiring(Tokens ids);
+    private BuildContext? _context;
 
     /// <summary>The config it was created from.</summary>
     public abstract object Config { get; }
@@ -22,24 +19,26 @@ public abstract class CausalModel : IDisposable
     /// <summary>How positions and mask follow from ids.</summary>
     public abstract IInputScheme Inputs { get; }
 
-    /// <summary>Number of logits.</summary>
-    public abstract int Vocabulary { get; }
+    /// <summary>All blocks, in order of execution.</summary>
+    public abstract IReadOnlyList<Block> AllBlocks { get; }
 
-    /// <summary>What the layers were built with.</summary>
-    public BuildContext Build => _build ?? throw new InvalidOperationException("The model is not built: use its Create method.");
+    /// <summary>The places of the model's own linears, outside blocks.</summary>
+    public abstract IReadOnlyList<LinearSite> LinearSites { get; }
+
+    /// <summary>What the layers were built with; it owns their memory.</summary>
+    public BuildContext Context => _context ?? throw NotBuilt();
 
     /// <summary>Type of weights and activations.</summary>
-    public ScalarType Dtype => Build.Dtype;
+    public ScalarType Dtype => Context.Dtype;
 
     /// <summary>Where the weights live.</summary>
-    public Device Device => Build.Device;
+    public Device Device => Context.Device;
 
     /// <summary>Number of weights over all ranks, a tied matrix counted once.</summary>
-    public long ParameterCount => Weights().Where(w => w.Kind == WeightKind.Stored).Sum(w => w.Count);
+    public long ParameterCount => Weights().Where(w => !w.IsTied).Sum(w => w.Count);
 
-    /// <summary>The weights of this rank, each once.</summary>
-    public IEnumerable<Parameter> Parameters() =>
-        Weights().Where(w => w.Kind == WeightKind.Stored && w.Parameter is not null).Select(w => w.Parameter!).Distinct();
+    /// <summary>Creates the layers, their weights uninitialised. Generated <c>Create</c> methods call <see cref="Initialize"/>.</summary>
+    public abstract void Build(BuildContext build);
 
     /// <summary>Full-sequence pass, with gradients where they are enabled.</summary>
     /// <param name="ids">Int64 [B, T].</param>
@@ -62,48 +61,82 @@ public abstract class CausalModel : IDisposable
     /// <summary>The declared body, operator by operator, [B, T, vocabulary]: the oracle of the generated passes.</summary>
     public abstract Tensor Eager(Tensor ids, PassContext pass);
 
-    /// <summary>Every checkpoint tensor, tied and ignored ones included.</summary>
+    /// <summary>Every checkpoint tensor, tied ones included.</summary>
     public abstract IEnumerable<WeightSlot> Weights();
 
-    /// <summary>Every linear, blocks in order.</summary>
-    public abstract IEnumerable<LinearSlot> Linears();
-
-    /// <summary>Every norm, blocks in order.</summary>
-    public abstract IEnumerable<NormSlot> Norms();
-
-    /// <summary>A cache for <paramref name="batch"/> rows of at most <paramref name="maxLength"/> tokens.</summary>
-    public KvCache NewCache(int batch, int maxLength) => KvCache.Dense(Build.CacheShapes, batch, maxLength, Dtype, Device);
+    /// <summary>Every linear that the config has: the model's own, then block by block.</summary>
+    public IEnumerable<LinearSlot> Linears()
+    {
+        foreach (var site in LinearSites)
+            if (site.Get(this) is not null)
+                yield return new LinearSlot(this, site, -1);
+        foreach (var block in AllBlocks)
+            foreach (var site in block.LinearSites)
+                if (site.Get(block) is not null)
+                    yield return new LinearSlot(block, site, block.Index);
+    }
 
     /// <summary>The linear at a path.</summary>
-    /// <param name="path">Path of declared members, for example <c>LlamaBlock.Q</c>.</param>
+    /// <param name="path">Declared path with its class, for example <c>LlamaBlock.Q</c>.</param>
     /// <param name="block">Index of the block; −1 outside blocks.</param>
     /// <exception cref="InvalidInputException">There is none.</exception>
     public LinearSlot Linear(string path, int block = -1) =>
         Linears().FirstOrDefault(l => l.Path == path && l.Block == block)
-        ?? throw new InvalidInputException($"There is no linear '{path}'{(block < 0 ? "" : $" in block {block}")}; there are {string.Join(", ", Linears().Select(l => l.Path).Distinct())}.");
+        ?? throw new InvalidInputException($"There is no linear '{path}'{(block < 0 ? " outside blocks" : $" in block {block}")}; there are {string.Join(", ", Linears().Select(l => l.Path).Distinct())}.");
+
+    /// <summary>The norm at a path.</summary>
+    /// <param name="path">Declared path with its class, for example <c>LlamaBlock.AttnNorm</c>.</param>
+    /// <param name="block">Index of the block; −1 outside blocks.</param>
+    /// <exception cref="InvalidInputException">There is none.</exception>
+    public INorm Norm(string path, int block = -1)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        var member = path[(path.IndexOf('.', StringComparison.Ordinal) + 1)..];
+        var slots = block < 0 ? Weights() : AllBlocks[block].Weights();
+        return slots.FirstOrDefault(s => s.Spec.Layer == member && s.Layer is INorm)?.Layer as INorm
+            ?? throw new InvalidInputException($"There is no norm '{path}'{(block < 0 ? "" : $" in block {block}")}.");
+    }
+
+    /// <summary>The weights of this rank, each once.</summary>
+    public IEnumerable<Parameter> Parameters() => Weights().Select(w => w.Parameter).OfType<Parameter>().Distinct();
+
+    /// <summary>A cache for <paramref name="batch"/> rows of at most <paramref name="maxLength"/> tokens.</summary>
+    public KvCache NewCache(int batch, int maxLength) => KvCache.Dense(Context.CacheShapes, batch, maxLength, Dtype, Device);
+
+    /// <summary>Builds the layers and keeps what owns their memory.</summary>
+    public void Initialize(BuildContext build)
+    {
+        Build(build);
+        _context = build;
+    }
 
     /// <inheritdoc/>
     public virtual void Dispose()
     {
-        if (_build is not { } build)
+        if (_context is not { } context)
             return;
         foreach (var slot in Linears())
             slot.Linear.Dispose();
-        build.Dispose();
+        context.Dispose();
         GC.SuppressFinalize(this);
     }
-
-    /// <summary>Called by the generated <c>Create</c> when all layers exist.</summary>
-    protected void Built(BuildContext build) => _build = build;
 
     /// <summary>The exception of a model that is used before it is built.</summary>
     protected static InvalidOperationException NotBuilt() => new("The layers do not exist yet: use the Create method.");
 
-    /// <summary>Runs a declared wiring; intermediate values are freed.</summary>
-    protected static Tensor RunEager(Tensor ids, PassContext pass, Wiring wiring)
+    /// <summary>Begins an eager run; intermediate values live until <see cref="Value"/> ends it.</summary>
+    protected static Tokens Tokens(Tensor ids, PassContext pass)
     {
-        ArgumentNullException.ThrowIfNull(wiring);
-        using var scope = NewDisposeScope();
-        return wiring(new Tokens(ids, pass)).Value.MoveToOuterDisposeScope();
+        ArgumentNullException.ThrowIfNull(pass);
+        pass.BeginEager();
+        return new Tokens(ids, pass);
+    }
+
+    /// <summary>Ends an eager run: its result is the caller's, its intermediate values are freed.</summary>
+    protected static Tensor Value(Flow flow)
+    {
+        var result = flow.Value.MoveToOuterDisposeScope();
+        flow.Context.EndEager();
+        return result;
     }
 }

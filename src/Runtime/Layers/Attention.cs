@@ -27,7 +27,7 @@ public sealed class Attention
     /// <param name="window">Number of last tokens that are seen; 0 = all.</param>
     /// <param name="scale">Factor of the scores; 0 = 1/√headDim.</param>
     /// <param name="prefix">Whether a prefix sees itself in both directions.</param>
-    /// <param name="shard">Division by heads (a <see cref="ShardKind.Column"/>), or null.</param>
+    /// <param name="shard"><see cref="Shard.None"/> where every rank has all heads; null where a group divides them.</param>
     /// <exception cref="InvalidInputException">Heads do not divide.</exception>
     public Attention(
         BuildContext build, int heads, int kvHeads, int headDim, bool alibi = false, int window = 0, double scale = 0, bool prefix = false, Shard? shard = null)
@@ -37,7 +37,7 @@ public sealed class Attention
             throw new InvalidInputException($"{heads} query heads cannot share {kvHeads} key/value heads of width {headDim}; the number of query heads is a multiple of that of key/value heads.");
         if (window < 0)
             throw new InvalidInputException($"An attention window of {window} tokens is impossible; 0 means none.");
-        var isDivided = shard is { Kind: ShardKind.Column } && build.Group.Size > 1;
+        var isDivided = shard?.Kind != ShardKind.None && build.Group.Size > 1;
         var queryRange = isDivided ? Shard.Divide(0, heads, 1, build.Group).Range : new WeightRange(0, heads);
         if (isDivided && queryRange.Length * build.Group.Size != heads)
             throw new InvalidInputException($"{heads} attention heads cannot be divided over {build.Group.Size} ranks; use a tensor-parallel degree that divides {heads}.");

@@ -23,16 +23,16 @@ public sealed class DenseLinear : Linear
     /// <param name="bias">Whether there is a bias.</param>
     /// <param name="shard">How it is divided; null for not.</param>
     /// <param name="unitRows">Whether each weight row is divided by its L2 norm before use (Baichuan2's NormHead).</param>
-    /// <param name="tiedTo">The embedding whose matrix this layer shares, or null.</param>
+    /// <param name="tied">The embedding whose matrix this layer shares, or null.</param>
     /// <exception cref="InvalidInputException">It cannot be divided over the group's ranks.</exception>
-    public DenseLinear(BuildContext build, int inWidth, int outWidth, bool bias = false, Shard? shard = null, bool unitRows = false, Embedding? tiedTo = null)
+    public DenseLinear(BuildContext build, int inWidth, int outWidth, bool bias = false, Shard? shard = null, bool unitRows = false, Embedding? tied = null)
         : base(build, inWidth, outWidth, shard)
     {
         _build = build;
         _unitRows = unitRows;
         _hasReplicas = OutputParts.Any(p => p.Replicas > 1);
-        TiedTo = tiedTo;
-        Weight = tiedTo?.Weight ?? new Parameter(build, LocalOutWidth, LocalInWidth);
+        TiedTo = tied;
+        Weight = tied?.Weight ?? new Parameter(build, LocalOutWidth, LocalInWidth);
         if (Weight.Shape[0] != LocalOutWidth || Weight.Shape[1] != LocalInWidth)
             throw new InvalidInputException($"A linear of [{LocalOutWidth}, {LocalInWidth}] cannot share an embedding of [{string.Join(", ", Weight.Shape)}].");
         if (bias)
@@ -72,7 +72,14 @@ public sealed class DenseLinear : Linear
     }
 
     /// <inheritdoc/>
-    public override IEnumerable<WeightSlot> Slots(LayerNames names) => WeightSlots.Of(this, names);
+    public override WeightShare? Share(TensorKind kind)
+    {
+        var isDivided = Group.Size > 1 && Shard.Kind != ShardKind.None;
+        var byRow = Shard.Kind == ShardKind.Row;
+        if (kind == TensorKind.Weight)
+            return WeightShare.Of(Weight, !isDivided ? -1 : byRow ? 1 : 0, byRow ? InputParts : OutputParts);
+        return _bias is null ? null : WeightShare.Of(_bias, isDivided && !byRow ? 0 : -1, OutputParts);
+    }
 
     /// <inheritdoc/>
     public override void Dispose()

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Generated.Layers;
 
 /// <summary>Token embedding; its rows may be divided over ranks.</summary>
-public sealed class Embedding
+public sealed class Embedding : IWeighted
 {
     private readonly VocabRange _range;
     private readonly ICollective _group;
@@ -60,6 +60,8 @@ public sealed class Embedding
     /// <summary>The same by plain operators.</summary>
     public Flow Eager(Tokens ids) => new(Apply(ids.Ids, ids.Context), ids.Context);
 
-    /// <summary>The checkpoint tensors of this layer.</summary>
-    public IEnumerable<WeightSlot> Slots(LayerNames names) => WeightSlots.Of(this, names);
+    /// <inheritdoc/>
+    public WeightShare? Share(TensorKind kind) => kind != TensorKind.Weight
+        ? null
+        : _isDivided ? new WeightShare(Weight) { Axis = 0, Ranges = [Rows] } : new WeightShare(Weight);
 }

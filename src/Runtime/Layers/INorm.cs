@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Generated.Layers;
 
 /// <summary>A norm over the last dimension, as quantization and loading see it.</summary>
-public interface INorm
+public interface INorm : IWeighted
 {
     /// <summary>The scale, [width].</summary>
     Parameter Weight { get; }
@@ -23,7 +23,4 @@ public interface INorm
 
     /// <summary>The same by plain operators.</summary>
     Flow Eager(Flow x);
-
-    /// <summary>The checkpoint tensors of this layer.</summary>
-    IEnumerable<WeightSlot> Slots(LayerNames names);
 }

@@ -61,5 +61,5 @@ public sealed class LayerNorm : INorm
     }
 
     /// <inheritdoc/>
-    public IEnumerable<WeightSlot> Slots(LayerNames names) => WeightSlots.Of(this, names);
+    public WeightShare? Share(TensorKind kind) => kind == TensorKind.Weight ? new WeightShare(Weight) : Bias is { } bias ? new WeightShare(bias) : null;
 }

@@ -10,7 +10,7 @@ namespace Generated.Layers;
 /// A linear layer y = x·Wᵀ (+ b) as a place that quantization and adapters can fill anew: this class does what tensor
 /// parallelism asks, a derived class multiplies.
 /// </summary>
-public abstract class Linear : IDisposable
+public abstract class Linear : IWeighted, IDisposable
 {
     /// <param name="build">The model being built.</param>
     /// <param name="inWidth">Input features of the whole layer.</param>
@@ -113,8 +113,8 @@ public abstract class Linear : IDisposable
     /// <summary>The whole layer by plain operators.</summary>
     public abstract Flow Eager(Flow x);
 
-    /// <summary>The checkpoint tensors of this layer.</summary>
-    public abstract IEnumerable<WeightSlot> Slots(LayerNames names);
+    /// <inheritdoc/>
+    public abstract WeightShare? Share(TensorKind kind);
 
     /// <summary>Frees the weights.</summary>
     public virtual void Dispose()

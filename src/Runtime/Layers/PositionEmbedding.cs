@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Generated.Layers;
 
 /// <summary>Learned position embedding: every rank holds the whole table.</summary>
-public sealed class PositionEmbedding
+public sealed class PositionEmbedding : IWeighted
 {
     private readonly int _offset;
     private readonly PositionKind _positions;
@@ -51,6 +51,6 @@ public sealed class PositionEmbedding
     /// <summary>The same by plain operators.</summary>
     public Flow Eager(Tokens ids) => new(Apply(ids.Ids, ids.Context), ids.Context);
 
-    /// <summary>The checkpoint tensors of this layer.</summary>
-    public IEnumerable<WeightSlot> Slots(LayerNames names) => WeightSlots.Of(this, names);
+    /// <inheritdoc/>
+    public WeightShare? Share(TensorKind kind) => kind == TensorKind.Weight ? new WeightShare(Weight) : null;
 }

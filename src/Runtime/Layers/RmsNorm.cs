@@ -67,5 +67,5 @@ public sealed class RmsNorm : INorm
     }
 
     /// <inheritdoc/>
-    public IEnumerable<WeightSlot> Slots(LayerNames names) => WeightSlots.Of(this, names);
+    public WeightShare? Share(TensorKind kind) => kind == TensorKind.Weight ? new WeightShare(Weight) : Bias is { } bias ? new WeightShare(bias) : null;
 }

@@ -16,6 +16,7 @@ public sealed class PassContext : IDisposable
     private Tensor? _blockPositions;
     private Tensor? _columnInput;
     private Tensor? _columnCopy;
+    private DisposeScope? _eagerScope;
 
     /// <param name="inputs">Positions and mask; see <see cref="IInputScheme"/>.</param>
     /// <param name="cache">Where keys and values are kept; needed by prefill and decode.</param>
@@ -109,9 +110,24 @@ public sealed class PassContext : IDisposable
         return _columnCopy!;
     }
 
+    /// <summary>Opens the scope in which an eager run's intermediate values live.</summary>
+    internal void BeginEager()
+    {
+        _eagerScope?.Dispose();
+        _eagerScope = NewDisposeScope();
+    }
+
+    /// <summary>Frees them.</summary>
+    internal void EndEager()
+    {
+        _eagerScope?.Dispose();
+        _eagerScope = null;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
+        EndEager();
         foreach (var rotation in _rotations.Values)
             rotation.Dispose();
         _rotations.Clear();
