@@ -1,0 +1,158 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using static TorchSharp.torch;
+
+namespace Generated.Cuda;
+
+/// <summary>
+/// Own kernels for a decode step on a CUDA device, where a step of libtorch operators is bound by the cost of their
+/// launches and not by memory: each replaces 2 to 12 operators. Inputs are float32, float16 or bfloat16; arithmetic
+/// is float32. They work on the legacy default stream, as TorchSharp does, and need NVRTC (see <see cref="IsAvailable"/>).
+/// </summary>
+internal static unsafe class CudaKernels
+{
+    private const int HeadDimLimit = 256;
+    private const int PositionsPerSplit = 128;
+    private const int MaximumSplits = 32;
+    private static readonly ConcurrentDictionary<(ScalarType Storage, int HeadDim), Module> Modules = new();
+    private static readonly Lazy<string> Source = new(ReadSource);
+
+    /// <summary>Whether the kernels can be used for tensors like <paramref name="tensor"/>.</summary>
+    public static bool IsAvailable(Tensor tensor) =>
+        tensor.device_type == TorchSharp.DeviceType.CUDA
+        && tensor.dtype is ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16
+        && Nvrtc.IsAvailable;
+
+    /// <summary>Whether <see cref="Attend"/> has a kernel for this head width.</summary>
+    public static bool CanAttend(int headDim) => headDim % 32 == 0 && headDim <= HeadDimLimit;
+
+    /// <summary>RMSNorm of contiguous rows x [.., width].</summary>
+    public static Tensor RmsNorm(Tensor x, Tensor weight, double epsilon)
+    {
+        var y = empty_like(x);
+        Normalise(x, null, null, weight, y, epsilon);
+        return y;
+    }
+
+    /// <summary>The sum of x and a residual, and its RMSNorm, in one launch; all [.., width], contiguous.</summary>
+    public static (Tensor Sum, Tensor Normalised) AddRmsNorm(Tensor x, Tensor residual, Tensor weight, double epsilon)
+    {
+        var (sum, y) = (empty_like(x), empty_like(x));
+        Normalise(x, residual, sum, weight, y, epsilon);
+        return (sum, y);
+    }
+
+    /// <summary>silu(gate) · up; both [.., width] with unit stride in the last dimension (views of one fused result may be passed).</summary>
+    public static Tensor SiluMultiply(Tensor gate, Tensor up)
+    {
+        var width = (int)gate.shape[^1];
+        var rows = (int)(gate.numel() / width);
+        var y = empty(gate.shape, gate.dtype, gate.device);
+        nint output = Pointer(y), gates = Pointer(gate), ups = Pointer(up);
+        long gateStride = RowStride(gate), upStride = RowStride(up);
+        void** arguments = stackalloc void*[] { &output, &gates, &ups, &width, &gateStride, &upStride };
+        CudaDriver.Launch(For(gate.dtype).SiluMultiply, ((width + 255) / 256, rows, 1), 256, arguments);
+        Keep(gate, up, y);
+        return y;
+    }
+
+    /// <summary>
+    /// Rotates the queries and keys of one new token a row and appends keys and values to the cache at <paramref name="slot"/>.
+    /// q [rows, 1, heads·headDim], k and v [rows, 1, kvHeads·headDim] (views of a fused result may be passed);
+    /// caches [rows, kvHeads, maxLength, headDim]; tables float32 [positions, rotaryDim/2]; positions int64 [rows, 1].
+    /// Returns the rotated queries, [rows, 1, heads·headDim].
+    /// </summary>
+    public static Tensor RotateAppend(
+        Tensor q, Tensor k, Tensor v, Tensor keyCache, Tensor valueCache, Tensor cosines, Tensor sines, Tensor positions, bool adjacent, int slot)
+    {
+        int rows = (int)keyCache.shape[0], kvHeads = (int)keyCache.shape[1], maxLength = (int)keyCache.shape[2], headDim = (int)keyCache.shape[3];
+        int heads = (int)(q.shape[^1] / headDim), rotaryDim = 2 * (int)cosines.shape[1], pairing = adjacent ? 1 : 0;
+        var rotated = empty([rows, 1, q.shape[^1]], q.dtype, q.device);
+        nint output = Pointer(rotated), keys = Pointer(keyCache), values = Pointer(valueCache), qs = Pointer(q), ks = Pointer(k), vs = Pointer(v);
+        nint cosine = Pointer(cosines), sine = Pointer(sines), position = Pointer(positions);
+        long qStride = q.stride(0), kStride = k.stride(0), vStride = v.stride(0), positionStride = positions.stride(0);
+        void** arguments = stackalloc void*[]
+        {
+            &output, &keys, &values, &qs, &ks, &vs, &qStride, &kStride, &vStride, &cosine, &sine, &position, &positionStride,
+            &heads, &kvHeads, &headDim, &rotaryDim, &pairing, &slot, &maxLength,
+        };
+        CudaDriver.Launch(For(q.dtype).RotateAppend, (heads + kvHeads, rows, 1), Math.Min(128, headDim), arguments);
+        Keep(q, k, v, rotated, positions, cosines, sines);
+        return rotated;
+    }
+
+    /// <summary>
+    /// Attention of one query a row over the first <paramref name="length"/> slots of the cache. q [rows, 1, heads·headDim];
+    /// slopes float32 [heads] for ALiBi or null; starts int64 [rows], the first slot a row may see, or null; window 0 = all.
+    /// </summary>
+    public static Tensor Attend(Tensor q, Tensor keyCache, Tensor valueCache, Tensor? slopes, Tensor? starts, int length, int window, double scale)
+    {
+        int rows = (int)keyCache.shape[0], kvHeads = (int)keyCache.shape[1], maxLength = (int)keyCache.shape[2], headDim = (int)keyCache.shape[3];
+        int heads = (int)(q.shape[^1] / headDim), splits = Math.Clamp((length + PositionsPerSplit - 1) / PositionsPerSplit, 1, MaximumSplits);
+        var module = For(q.dtype, headDim);
+        using var partial = empty([rows, heads, splits, headDim + 2], ScalarType.Float32, q.device);
+        var output = empty(q.shape, q.dtype, q.device);
+        nint parts = Pointer(partial), qs = Pointer(q), keys = Pointer(keyCache), values = Pointer(valueCache), result = Pointer(output);
+        nint slope = slopes is null ? 0 : Pointer(slopes), start = starts is null ? 0 : Pointer(starts);
+        var factor = (float)scale;
+        void** arguments = stackalloc void*[]
+        {
+            &parts, &qs, &keys, &values, &slope, &start, &heads, &kvHeads, &length, &window, &maxLength, &splits, &factor,
+        };
+        CudaDriver.Launch(module.AttendSplit, (heads, splits, rows), 128, arguments);
+        void** joinArguments = stackalloc void*[] { &result, &parts, &splits };
+        CudaDriver.Launch(module.AttendJoin, (rows * heads, 1, 1), headDim, joinArguments);
+        Keep(q, keyCache, valueCache, output);
+        return output;
+    }
+
+    private static void Normalise(Tensor x, Tensor? residual, Tensor? sum, Tensor weight, Tensor y, double epsilon)
+    {
+        var width = (int)x.shape[^1];
+        var rows = (int)(x.numel() / width);
+        nint output = Pointer(y), sums = sum is null ? 0 : Pointer(sum), xs = Pointer(x), residuals = residual is null ? 0 : Pointer(residual), weights = Pointer(weight);
+        var floor = (float)epsilon;
+        void** arguments = stackalloc void*[] { &output, &sums, &xs, &residuals, &weights, &width, &floor };
+        CudaDriver.Launch(For(x.dtype).RmsNorm, (rows, 1, 1), Math.Min(1024, (width + 31) / 32 * 32), arguments);
+        Keep(x, weight, y);
+    }
+
+    private static Module For(ScalarType storage, int headDim = 0) => Modules.GetOrAdd((storage, headDim), Compile);
+
+    private static Module Compile((ScalarType Storage, int HeadDim) key)
+    {
+        var storage = key.Storage switch { ScalarType.Float32 => 0, ScalarType.Float16 => 1, _ => 2 };
+        List<string> options = [$"--gpu-architecture={CudaDriver.Architecture()}", $"-DSTORAGE={storage}"];
+        if (key.HeadDim > 0) options.Add($"-DHEAD_DIM={key.HeadDim}");
+        return new Module(CudaDriver.LoadModule(Nvrtc.Compile(Source.Value, "decode.cu", options)), key.HeadDim > 0);
+    }
+
+    private static string ReadSource()
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("Generated.Cuda.decode.cu")!;
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+
+    private static long RowStride(Tensor t) => t.dim() == 1 ? t.shape[0] : t.stride(t.dim() - 2);
+
+    private static nint Pointer(Tensor t) => THSTensor_data(t.Handle);
+
+    // The handle's finaliser must not run between taking the pointer and the launch.
+    private static void Keep(params ReadOnlySpan<Tensor> tensors)
+    {
+        foreach (var tensor in tensors) GC.KeepAlive(tensor);
+    }
+
+    [DllImport("LibTorchSharp")] private static extern nint THSTensor_data(nint handle);
+
+    private sealed class Module(nint module, bool attends)
+    {
+        public nint RmsNorm { get; } = CudaDriver.Function(module, "rms_norm");
+        public nint SiluMultiply { get; } = CudaDriver.Function(module, "silu_multiply");
+        public nint RotateAppend { get; } = CudaDriver.Function(module, "rotate_append");
+        public nint AttendSplit { get; } = attends ? CudaDriver.Function(module, "attend_split") : 0;
+        public nint AttendJoin { get; } = attends ? CudaDriver.Function(module, "attend_join") : 0;
+    }
+}

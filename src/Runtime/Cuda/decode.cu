@@ -1,0 +1,191 @@
+// Kernels of one decode step (one new token per row), compiled at run time by NVRTC without any header.
+// Compile-time settings: STORAGE 0 = float32, 1 = float16, 2 = bfloat16; HEAD_DIM for the attention kernels.
+// All arithmetic is float32; only loads and stores are narrow.
+
+#if STORAGE == 0
+typedef float T;
+__device__ __forceinline__ float load(T v) { return v; }
+__device__ __forceinline__ T store(float v) { return v; }
+#elif STORAGE == 1
+typedef unsigned short T;
+__device__ __forceinline__ float load(T v) { float f; asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(v)); return f; }
+__device__ __forceinline__ T store(float v) { T h; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(v)); return h; }
+#else
+typedef unsigned short T;
+__device__ __forceinline__ float load(T v) { return __uint_as_float((unsigned)v << 16); }
+__device__ __forceinline__ T store(float v)
+{
+    unsigned bits = __float_as_uint(v);
+    if ((bits & 0x7fffffffu) > 0x7f800000u) return (T)((bits >> 16) | 0x40u); // NaN stays NaN
+    return (T)((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);                 // nearest, ties to even
+}
+#endif
+
+__device__ __forceinline__ float warp_sum(float v)
+{
+    for (int offset = 16; offset > 0; offset >>= 1) v += __shfl_xor_sync(0xffffffffu, v, offset);
+    return v;
+}
+
+__device__ __forceinline__ float block_sum(float v)
+{
+    __shared__ float partial[32];
+    v = warp_sum(v);
+    if ((threadIdx.x & 31) == 0) partial[threadIdx.x >> 5] = v;
+    __syncthreads();
+    v = threadIdx.x < ((blockDim.x + 31) >> 5) ? partial[threadIdx.x] : 0.0f;
+    if (threadIdx.x < 32) v = warp_sum(v);
+    if (threadIdx.x == 0) partial[0] = v;
+    __syncthreads();
+    v = partial[0];
+    __syncthreads();
+    return v;
+}
+
+// One block a row. With a residual: sum = x + residual (stored), y = norm(sum) * weight.
+extern "C" __global__ void rms_norm(T* y, T* sum, const T* x, const T* residual, const T* weight, int width, float epsilon)
+{
+    const long long row = blockIdx.x;
+    x += row * width; y += row * width;
+    if (residual) { residual += row * width; sum += row * width; }
+    float squares = 0.0f;
+    for (int i = threadIdx.x; i < width; i += blockDim.x)
+    {
+        float v = load(x[i]);
+        if (residual) { T s = store(v + load(residual[i])); sum[i] = s; v = load(s); }
+        squares += v * v;
+    }
+    const float scale = rsqrtf(block_sum(squares) / width + epsilon);
+    const T* source = residual ? sum : x;
+    for (int i = threadIdx.x; i < width; i += blockDim.x)
+        y[i] = store(load(store(load(source[i]) * scale)) * load(weight[i]));
+}
+
+// y = silu(gate) * up; gate and up rows lie row_stride apart.
+extern "C" __global__ void silu_multiply(T* y, const T* gate, const T* up, int width, long long gate_stride, long long up_stride)
+{
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    const long long row = blockIdx.y;
+    if (i >= width) return;
+    const float g = load(gate[row * gate_stride + i]);
+    const float silu = load(store(g / (1.0f + __expf(-g))));
+    y[row * width + i] = store(silu * load(up[row * up_stride + i]));
+}
+
+// Rotates queries and keys of one new token a row and appends keys and values to the cache.
+// Blocks: x = head (queries first, then key/value heads), y = row. Tables: [positions, half] float32.
+extern "C" __global__ void rotate_append(
+    T* q_out, T* k_cache, T* v_cache,
+    const T* q, const T* k, const T* v, long long q_stride, long long k_stride, long long v_stride,
+    const float* cosines, const float* sines, const long long* positions, long long position_stride,
+    int heads, int kv_heads, int head_dim, int rotary_dim, int adjacent, int slot, int max_length)
+{
+    const int head = blockIdx.x;
+    const long long row = blockIdx.y;
+    const long long position = positions[row * position_stride];
+    const int half = rotary_dim / 2;
+    const bool is_query = head < heads;
+    const int kv = head - heads;
+    const T* source = is_query ? q + row * q_stride + (long long)head * head_dim : k + row * k_stride + (long long)kv * head_dim;
+    T* target = is_query
+        ? q_out + (row * heads + head) * head_dim
+        : k_cache + ((row * kv_heads + kv) * (long long)max_length + slot) * head_dim;
+    for (int i = threadIdx.x; i < head_dim; i += blockDim.x)
+    {
+        float value = load(source[i]);
+        if (i < rotary_dim)
+        {
+            const int pair = adjacent ? i / 2 : (i < half ? i : i - half);
+            const bool first = adjacent ? (i & 1) == 0 : i < half;
+            const int other = adjacent ? i ^ 1 : (i < half ? i + half : i - half);
+            const float partner = load(source[other]);
+            const float cosine = cosines[position * half + pair], sine = sines[position * half + pair];
+            value = first ? value * cosine - partner * sine : value * cosine + partner * sine;
+        }
+        target[i] = store(value);
+    }
+    if (!is_query)
+    {
+        const T* from = v + row * v_stride + (long long)kv * head_dim;
+        T* to = v_cache + ((row * kv_heads + kv) * (long long)max_length + slot) * head_dim;
+        for (int i = threadIdx.x; i < head_dim; i += blockDim.x) to[i] = from[i];
+    }
+}
+
+#ifdef HEAD_DIM
+#define LANES (HEAD_DIM / 32)
+
+// Attention of one query a row over the cache, split along the cache (Dao et al., flash-decoding).
+// Blocks: x = query head, y = split, z = row; 4 warps, each takes every fourth key of its split.
+extern "C" __global__ void __launch_bounds__(128) attend_split(
+    float* partial, const T* q, const T* k_cache, const T* v_cache, const float* slopes, const long long* starts,
+    int heads, int kv_heads, int length, int window, int max_length, int splits, float scale)
+{
+    const int head = blockIdx.x, split = blockIdx.y;
+    const long long row = blockIdx.z;
+    const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31;
+    const int kv = head / (heads / kv_heads);
+    const T* keys = k_cache + (row * kv_heads + kv) * (long long)max_length * HEAD_DIM;
+    const T* values = v_cache + (row * kv_heads + kv) * (long long)max_length * HEAD_DIM;
+    const T* query = q + (row * heads + head) * HEAD_DIM;
+    int begin = starts ? (int)starts[row] : 0;
+    if (window > 0 && length - window > begin) begin = length - window;
+    const int chunk = (length - begin + splits - 1) / splits;
+    const int from = begin + split * chunk;
+    const int to = min(from + chunk, length);
+    const float slope = slopes ? slopes[head] : 0.0f;
+
+    float wanted[LANES], sum[LANES];
+    for (int j = 0; j < LANES; j++) { wanted[j] = load(query[lane * LANES + j]) * scale; sum[j] = 0.0f; }
+    float highest = -3.0e38f, total = 0.0f;
+    for (int i = from + warp; i < to; i += 4)
+    {
+        float score = 0.0f;
+        for (int j = 0; j < LANES; j++) score += wanted[j] * load(keys[(long long)i * HEAD_DIM + lane * LANES + j]);
+        score = warp_sum(score) + slope * (i - (length - 1));
+        const float before = highest;
+        highest = fmaxf(highest, score);
+        const float keep = __expf(before - highest), weight = __expf(score - highest);
+        total = total * keep + weight;
+        for (int j = 0; j < LANES; j++) sum[j] = sum[j] * keep + weight * load(values[(long long)i * HEAD_DIM + lane * LANES + j]);
+    }
+
+    __shared__ float highs[4], totals[4], sums[4][HEAD_DIM];
+    if (lane == 0) { highs[warp] = highest; totals[warp] = total; }
+    for (int j = 0; j < LANES; j++) sums[warp][lane * LANES + j] = sum[j];
+    __syncthreads();
+    const float top = fmaxf(fmaxf(highs[0], highs[1]), fmaxf(highs[2], highs[3]));
+    float* out = partial + ((row * heads + head) * splits + split) * (HEAD_DIM + 2);
+    for (int i = threadIdx.x; i < HEAD_DIM; i += blockDim.x)
+    {
+        float merged = 0.0f;
+        for (int w = 0; w < 4; w++) merged += sums[w][i] * __expf(highs[w] - top);
+        out[i] = merged;
+    }
+    if (threadIdx.x == 0)
+    {
+        float merged = 0.0f;
+        for (int w = 0; w < 4; w++) merged += totals[w] * __expf(highs[w] - top);
+        out[HEAD_DIM] = top;
+        out[HEAD_DIM + 1] = merged;
+    }
+}
+
+// Joins the splits: out [row, head, HEAD_DIM].
+extern "C" __global__ void attend_join(T* out, const float* partial, int splits)
+{
+    const long long index = blockIdx.x;
+    partial += index * splits * (HEAD_DIM + 2);
+    float top = -3.0e38f;
+    for (int s = 0; s < splits; s++) top = fmaxf(top, partial[s * (HEAD_DIM + 2) + HEAD_DIM]);
+    float total = 0.0f, sum = 0.0f;
+    for (int s = 0; s < splits; s++)
+    {
+        const float* part = partial + s * (HEAD_DIM + 2);
+        const float weight = __expf(part[HEAD_DIM] - top);
+        total += part[HEAD_DIM + 1] * weight;
+        sum += part[threadIdx.x] * weight;
+    }
+    out[index * HEAD_DIM + threadIdx.x] = store(total > 0.0f ? sum / total : 0.0f);
+}
+#endif
