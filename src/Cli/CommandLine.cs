@@ -42,6 +42,7 @@ internal static class CommandLine
         var root = new RootCommand("Generated: declare an LLM architecture once, derive the rest.")
         {
             TokenizeCommand.Create(terminal),
+            TrainTokenizerCommand.Create(terminal),
         };
         var help = root.Options.OfType<HelpOption>().Single();
         help.Action = new Help((HelpAction)help.Action!);

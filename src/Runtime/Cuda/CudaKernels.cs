@@ -135,7 +135,7 @@ internal static unsafe class CudaKernels
         return reader.ReadToEnd();
     }
 
-    private static long RowStride(Tensor t) => t.dim() == 1 ? t.shape[0] : t.stride(t.dim() - 2);
+    private static long RowStride(Tensor t) => t.dim() == 1 ? t.shape[0] : t.stride((int)t.dim() - 2);
 
     private static nint Pointer(Tensor t) => THSTensor_data(t.Handle);
 
