@@ -11,6 +11,14 @@ internal sealed record BenchOptions
 
     public int Out { get; private init; } = 5632;
 
+    public int Kv { get; private init; } = 256;
+
+    public int Ffn { get; private init; } = 5632;
+
+    public int Layers { get; private init; } = 22;
+
+    public int Vocab { get; private init; } = 32000;
+
     public int Threads { get; private init; } = Environment.ProcessorCount;
 
     public int Rounds { get; private init; } = 15;
@@ -27,9 +35,13 @@ internal sealed record BenchOptions
                 "--rows" => options with { Rows = value },
                 "--in" => options with { In = value },
                 "--out" => options with { Out = value },
+                "--kv" => options with { Kv = value },
+                "--ffn" => options with { Ffn = value },
+                "--layers" => options with { Layers = value },
+                "--vocab" => options with { Vocab = value },
                 "--threads" => options with { Threads = value },
                 "--rounds" => options with { Rounds = value },
-                _ => throw new InvalidInputException($"There is no option {args[i]}; use --rows, --in, --out, --threads or --rounds."),
+                _ => throw new InvalidInputException($"There is no option {args[i]}; use --rows, --in, --out, --kv, --ffn, --layers, --vocab, --threads or --rounds."),
             };
         }
         return options;

@@ -40,7 +40,7 @@ internal static unsafe class KernelBench
         {
             foreach (var one in cases)
             {
-                var seconds = Time(one);
+                var seconds = Time(one, options.Rows);
                 if (round >= 0)
                     one.Seconds.Add(seconds);
             }
@@ -76,12 +76,29 @@ internal static unsafe class KernelBench
     {
         var int8 = Copies(() => RandomWeights.Int8(options.Out, options.In), memory);
         cases.Add(new Case("int8 per channel", int8[0].Bytes, int8.Length, i => int8[i].Multiply(x, null, y, options.Rows)));
+        if (options.Rows > 1)
+            AddDequantized(cases, options, "int8 per channel", int8);
         cases.Add(new Case("int8 W8A8 per token", int8[0].Bytes, int8.Length, i => ((PackedInt8Matrix)int8[i]).MultiplyInt8(x, null, y, options.Rows, null)));
         foreach (var symmetric in new[] { false, true })
         {
             var int4 = Copies(() => RandomWeights.Int4(options.Out, options.In, 128, symmetric), memory);
+            if (options.Rows > 1)
+                AddDequantized(cases, options, $"int4 g128 {(symmetric ? "symmetric" : "asymmetric")}", int4);
             cases.Add(new Case($"int4 g128 {(symmetric ? "symmetric" : "asymmetric")}", int4[0].Bytes, int4.Length, i => int4[i].Multiply(x, null, y, options.Rows)));
         }
+    }
+
+    /// <summary>The way to multiply many rows: dequantize, then libtorch's float product.</summary>
+    private static void AddDequantized(List<Case> cases, BenchOptions options, string name, PackedMatrix[] matrices)
+    {
+        var input = randn(options.Rows, options.In);
+        var weight = zeros(options.Out, options.In);
+        var address = Address(weight);
+        cases.Add(new Case($"{name}, dequantized", matrices[0].Bytes, matrices.Length, i =>
+        {
+            matrices[i].Dequantize((float*)address, 0, options.Out);
+            nn.functional.linear(input, weight).Dispose();
+        }));
     }
 
     private static PackedMatrix[] Copies(Func<PackedMatrix> make, BenchMemory memory)
@@ -104,9 +121,9 @@ internal static unsafe class KernelBench
         });
     }
 
-    private static double Time(Case one)
+    private static double Time(Case one, int rows)
     {
-        var calls = Math.Max(1, (int)(ColdBytes / one.BytesPerCall));
+        var calls = Math.Max(1, (int)(ColdBytes / one.BytesPerCall / rows));
         var start = Stopwatch.GetTimestamp();
         for (var i = 0; i < calls; i++)
         {
@@ -121,13 +138,13 @@ internal static unsafe class KernelBench
         var read = cases[0];
         var readSpeed = read.BytesPerCall / Median(read.Seconds);
         var torchSeconds = Median(cases.First(one => one.Name == "libtorch linear float32").Seconds);
-        Console.WriteLine($"{"",-28} {"µs",8} {"best",8} {"GB/s",6} {"of read",8} {"× libtorch fp32",16}");
+        Console.WriteLine($"{"",-36} {"µs",8} {"best",8} {"GB/s",6} {"of read",8} {"× libtorch fp32",16}");
         foreach (var one in cases)
         {
             var median = Median(one.Seconds);
             var ratio = one == read ? "" : (torchSeconds / median).ToString("0.00", CultureInfo.InvariantCulture);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{one.Name,-28} {median * 1e6,8:0} {one.Seconds.Min() * 1e6,8:0} {one.BytesPerCall / median / 1e9,6:0.0} {one.BytesPerCall / median / readSpeed,8:0%} {ratio,16}"));
+                $"{one.Name,-36} {median * 1e6,8:0} {one.Seconds.Min() * 1e6,8:0} {one.BytesPerCall / median / 1e9,6:0.0} {one.BytesPerCall / median / readSpeed,8:0%} {ratio,16}"));
         }
     }
 

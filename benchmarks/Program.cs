@@ -2,7 +2,8 @@ using Generated.Benchmarks;
 
 var verbs = new SortedDictionary<string, (string Does, Func<string[], int> Run)>(StringComparer.Ordinal)
 {
-    ["kernels"] = ("matrix-vector kernels beside libtorch's linears and the memory's read bandwidth", KernelBench.Run),
+    ["kernels"] = ("one linear layer: kernels beside libtorch's linears and the memory's read bandwidth", KernelBench.Run),
+    ["linears"] = ("all linears of one decoding step, in every weight format beside libtorch's float32", DecodeLinearsBench.Run),
 };
 
 if (args.Length > 0 && verbs.TryGetValue(args[0], out var verb))

@@ -30,6 +30,9 @@ internal readonly unsafe struct Int16Activations
     /// <summary>[rows, GroupsPadded] sums of a group's codes (integers, exact).</summary>
     public readonly float* Sums;
 
+    /// <summary>[rows] Σ over groups of scale · sum: what a weight of ones would give.</summary>
+    public readonly float* Totals;
+
     public readonly int Blocks;
     public readonly int BlocksPerGroup;
 
@@ -40,6 +43,7 @@ internal readonly unsafe struct Int16Activations
         Codes = (short*)memory;
         Scales = (float*)(Codes + (long)rows * blocks * Block);
         Sums = Scales + (long)rows * GroupsPadded;
+        Totals = Sums + (long)rows * GroupsPadded;
     }
 
     public int Groups => (Blocks + BlocksPerGroup - 1) / BlocksPerGroup;
@@ -58,9 +62,9 @@ internal readonly unsafe struct Int16Activations
         var blocks = (width + Block - 1) / Block;
         var groupsPadded = ((blocks + blocksPerGroup - 1) / blocksPerGroup + 7) & ~7;
         var padded = blocks * Block;
-        var memory = Scratch.Take(rows * (padded * 2L + groupsPadded * 8L) + padded * 4L);
+        var memory = Scratch.Take(rows * (padded * 2L + groupsPadded * 8L + 4) + padded * 4L);
         var result = new Int16Activations(memory, rows, blocks, blocksPerGroup);
-        var gathered = result.Sums + (long)rows * groupsPadded;
+        var gathered = result.Totals + rows;
         for (var row = 0; row < rows; row++)
         {
             var source = x + (long)row * width;
@@ -125,6 +129,7 @@ internal readonly unsafe struct Int16Activations
                 : RoundPortable(x + start, Levels / largest, codes + start, count);
             sums[group] = sum;
         }
+        Totals[row] = RowKernels.Dot(scales, sums, GroupsPadded);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

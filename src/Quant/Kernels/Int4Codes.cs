@@ -43,24 +43,15 @@ internal readonly unsafe struct Int4Codes : ICodeFormat
         while (i < end)
         {
             groupEnd = Math.Min(groupEnd + groupBytes, end);
-            Vector256<int> a = default, b = default, c = default, d = default;
+            var group = Vector256<int>.Zero;
             for (; i <= groupEnd - 2 * Bytes; i += 2 * Bytes)
-            {
-                var pair = Avx2.ConvertToVector256Int16(codes + i);
-                a += Avx2.MultiplyAddAdjacent(pair & mask, Load(x, i));
-                b += Avx2.MultiplyAddAdjacent(pair >>> 4, Load(x + 16, i));
-                pair = Avx2.ConvertToVector256Int16(codes + i + Bytes);
-                c += Avx2.MultiplyAddAdjacent(pair & mask, Load(x + Block, i));
-                d += Avx2.MultiplyAddAdjacent(pair >>> 4, Load(x + Block + 16, i));
-            }
+                group += Products(codes + i, x, i, mask) + Products(codes + i + Bytes, x + Block, i, mask);
             if (i < groupEnd)
             {
-                var pair = Avx2.ConvertToVector256Int16(codes + i);
-                a += Avx2.MultiplyAddAdjacent(pair & mask, Load(x, i));
-                b += Avx2.MultiplyAddAdjacent(pair >>> 4, Load(x + 16, i));
+                group += Products(codes + i, x, i, mask);
                 i += Bytes;
             }
-            sum = Fma.MultiplyAdd(Avx.ConvertToVector256Single((a + b) + (c + d)), Vector256.Create(*scales++), sum);
+            sum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(group), Vector256.Create(*scales++), sum);
         }
         return Vector256.Sum(sum);
     }
@@ -74,18 +65,16 @@ internal readonly unsafe struct Int4Codes : ICodeFormat
         while (i < end)
         {
             groupEnd = Math.Min(groupEnd + groupBytes, end);
-            Vector256<int> xLow = default, xHigh = default, zLow = default, zHigh = default;
+            Vector256<int> xGroup = default, zGroup = default;
             for (; i < groupEnd; i += Bytes)
             {
                 var pair = Avx2.ConvertToVector256Int16(codes + i);
                 Vector256<short> low = pair & mask, high = pair >>> 4;
-                xLow += Avx2.MultiplyAddAdjacent(low, Load(x, i));
-                xHigh += Avx2.MultiplyAddAdjacent(high, Load(x + 16, i));
-                zLow += Avx2.MultiplyAddAdjacent(low, Load(z, i));
-                zHigh += Avx2.MultiplyAddAdjacent(high, Load(z + 16, i));
+                xGroup += Avx2.MultiplyAddAdjacent(low, Load(x, i)) + Avx2.MultiplyAddAdjacent(high, Load(x + 16, i));
+                zGroup += Avx2.MultiplyAddAdjacent(low, Load(z, i)) + Avx2.MultiplyAddAdjacent(high, Load(z + 16, i));
             }
-            xSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(xLow + xHigh), Vector256.Create(*xScales++), xSum);
-            zSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(zLow + zHigh), Vector256.Create(*zScales++), zSum);
+            xSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(xGroup), Vector256.Create(*xScales++), xSum);
+            zSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(zGroup), Vector256.Create(*zScales++), zSum);
         }
         first = Vector256.Sum(xSum);
         second = Vector256.Sum(zSum);
@@ -123,6 +112,13 @@ internal readonly unsafe struct Int4Codes : ICodeFormat
                 Vector128.ConvertToSingle(Vector128.WidenUpper(high)).Store(values + k + 20);
             }
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Products(byte* codes, short* x, nint i, Vector256<short> mask)
+    {
+        var pair = Avx2.ConvertToVector256Int16(codes);
+        return Avx2.MultiplyAddAdjacent(pair & mask, Load(x, i)) + Avx2.MultiplyAddAdjacent(pair >>> 4, Load(x + 16, i));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -29,21 +29,15 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
         while (i < end)
         {
             groupEnd = Math.Min(groupEnd + groupBytes, end);
-            Vector256<int> a = default, b = default, c = default, d = default;
+            var group = Vector256<int>.Zero;
             for (; i <= groupEnd - 2 * Block; i += 2 * Block)
-            {
-                a += Avx2.MultiplyAddAdjacent(Widen(codes + i), Load(x, i));
-                b += Avx2.MultiplyAddAdjacent(Widen(codes + i + 16), Load(x + 16, i));
-                c += Avx2.MultiplyAddAdjacent(Widen(codes + i + 32), Load(x + 32, i));
-                d += Avx2.MultiplyAddAdjacent(Widen(codes + i + 48), Load(x + 48, i));
-            }
+                group += Products(codes + i, x, i) + Products(codes + i + Block, x + Block, i);
             if (i < groupEnd)
             {
-                a += Avx2.MultiplyAddAdjacent(Widen(codes + i), Load(x, i));
-                b += Avx2.MultiplyAddAdjacent(Widen(codes + i + 16), Load(x + 16, i));
+                group += Products(codes + i, x, i);
                 i += Block;
             }
-            sum = Fma.MultiplyAdd(Avx.ConvertToVector256Single((a + b) + (c + d)), Vector256.Create(*scales++), sum);
+            sum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(group), Vector256.Create(*scales++), sum);
         }
         return Vector256.Sum(sum);
     }
@@ -56,17 +50,15 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
         while (i < end)
         {
             groupEnd = Math.Min(groupEnd + groupBytes, end);
-            Vector256<int> xLow = default, xHigh = default, zLow = default, zHigh = default;
+            Vector256<int> xGroup = default, zGroup = default;
             for (; i < groupEnd; i += Block)
             {
                 Vector256<short> low = Widen(codes + i), high = Widen(codes + i + 16);
-                xLow += Avx2.MultiplyAddAdjacent(low, Load(x, i));
-                xHigh += Avx2.MultiplyAddAdjacent(high, Load(x + 16, i));
-                zLow += Avx2.MultiplyAddAdjacent(low, Load(z, i));
-                zHigh += Avx2.MultiplyAddAdjacent(high, Load(z + 16, i));
+                xGroup += Avx2.MultiplyAddAdjacent(low, Load(x, i)) + Avx2.MultiplyAddAdjacent(high, Load(x + 16, i));
+                zGroup += Avx2.MultiplyAddAdjacent(low, Load(z, i)) + Avx2.MultiplyAddAdjacent(high, Load(z + 16, i));
             }
-            xSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(xLow + xHigh), Vector256.Create(*xScales++), xSum);
-            zSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(zLow + zHigh), Vector256.Create(*zScales++), zSum);
+            xSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(xGroup), Vector256.Create(*xScales++), xSum);
+            zSum = Fma.MultiplyAdd(Avx.ConvertToVector256Single(zGroup), Vector256.Create(*zScales++), zSum);
         }
         first = Vector256.Sum(xSum);
         second = Vector256.Sum(zSum);
@@ -76,21 +68,13 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int IntegerDotAvx2(byte* codes, short* x, int blocks)
     {
-        Vector256<int> a = default, b = default, c = default, d = default;
+        var sum = Vector256<int>.Zero;
         nint i = 0, end = blocks * Block;
         for (; i <= end - 2 * Block; i += 2 * Block)
-        {
-            a += Avx2.MultiplyAddAdjacent(Widen(codes + i), Load(x, i));
-            b += Avx2.MultiplyAddAdjacent(Widen(codes + i + 16), Load(x + 16, i));
-            c += Avx2.MultiplyAddAdjacent(Widen(codes + i + 32), Load(x + 32, i));
-            d += Avx2.MultiplyAddAdjacent(Widen(codes + i + 48), Load(x + 48, i));
-        }
+            sum += Products(codes + i, x, i) + Products(codes + i + Block, x + Block, i);
         if (i < end)
-        {
-            a += Avx2.MultiplyAddAdjacent(Widen(codes + i), Load(x, i));
-            b += Avx2.MultiplyAddAdjacent(Widen(codes + i + 16), Load(x + 16, i));
-        }
-        return Vector256.Sum((a + b) + (c + d));
+            sum += Products(codes + i, x, i);
+        return Vector256.Sum(sum);
     }
 
     public static int GroupSum(byte* codes, short* x, int blocks)
@@ -118,6 +102,10 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> Widen(byte* codes) => Avx2.ConvertToVector256Int16((sbyte*)codes);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Products(byte* codes, short* x, nint i)
+        => Avx2.MultiplyAddAdjacent(Widen(codes), Load(x, i)) + Avx2.MultiplyAddAdjacent(Widen(codes + 16), Load(x + 16, i));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> Load(short* x, nint i) => Vector256.Load((short*)((byte*)x + 2 * i));

@@ -9,6 +9,9 @@ internal static unsafe class IntegerProduct
     private const float Largest = 127;
     private const float Lowest = -128;
 
+    /// <summary>Activations that stay in the second-level cache while the weights pass by.</summary>
+    private const int BlockBytes = 256 * 1024;
+
     public static void Multiply(KernelPath path, PackedStorage storage, PackedShape shape, float* x, float* bias, float* y, int rows, float? activationScale, ThreadTeam team)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
@@ -86,19 +89,49 @@ internal static unsafe class IntegerProduct
 
         public readonly void Execute(int chunk)
         {
-            var end = Partition.End(chunk);
-            for (var output = Partition.Start(chunk); output < end; output++)
+            int start = Partition.Start(chunk), end = Partition.End(chunk);
+            var rowsPerBlock = Math.Max(IntegerTile.Rows, BlockBytes / (Blocks * Int16Activations.Block * sizeof(short)) / IntegerTile.Rows * IntegerTile.Rows);
+            for (var row = 0; row < Rows; row += rowsPerBlock)
+                Execute(start, end, row, Math.Min(row + rowsPerBlock, Rows));
+        }
+
+        private readonly void Execute(int start, int end, int firstRow, int endRow)
+        {
+            int* sums = stackalloc int[IntegerTile.Rows * IntegerTile.Outputs];
+            var output = start;
+            for (; Path == KernelPath.Avx2 && output <= end - IntegerTile.Outputs; output += IntegerTile.Outputs)
             {
-                var codes = Weights + output * RowBytes;
-                var scale = HalfScales ? Float16.Load((ushort*)WeightScales + output) : ((float*)WeightScales)[output];
-                for (var row = 0; row < Rows; row++)
+                var row = firstRow;
+                for (; row <= endRow - IntegerTile.Rows; row += IntegerTile.Rows)
                 {
-                    var x = X + (long)row * Blocks * Int16Activations.Block;
-                    var sum = Path == KernelPath.Avx2 ? Int8Codes.IntegerDotAvx2(codes, x, Blocks) : Int8Codes.GroupSum(codes, x, Blocks);
-                    var value = sum * (scale * XScales[row]);
-                    Y[(long)row * OutWidth + output] = Bias == null ? value : value + Bias[output];
+                    IntegerTile.Multiply(Codes(output), RowBytes, Values(row), Stride, Blocks, sums);
+                    for (var i = 0; i < IntegerTile.Rows * IntegerTile.Outputs; i++)
+                        Store(row + i % IntegerTile.Rows, output + i / IntegerTile.Rows, sums[i]);
+                }
+                for (; row < endRow; row++)
+                {
+                    for (var i = 0; i < IntegerTile.Outputs; i++)
+                        Store(row, output + i, Int8Codes.IntegerDotAvx2(Codes(output + i), Values(row), Blocks));
                 }
             }
+            for (; output < end; output++)
+            {
+                for (var row = firstRow; row < endRow; row++)
+                    Store(row, output, Path == KernelPath.Avx2 ? Int8Codes.IntegerDotAvx2(Codes(output), Values(row), Blocks) : Int8Codes.GroupSum(Codes(output), Values(row), Blocks));
+            }
+        }
+
+        private readonly long Stride => (long)Blocks * Int16Activations.Block;
+
+        private readonly byte* Codes(int output) => Weights + output * RowBytes;
+
+        private readonly short* Values(int row) => X + row * Stride;
+
+        private readonly void Store(int row, int output, int sum)
+        {
+            var scale = HalfScales ? Float16.Load((ushort*)WeightScales + output) : ((float*)WeightScales)[output];
+            var value = sum * (scale * XScales[row]);
+            Y[(long)row * OutWidth + output] = Bias == null ? value : value + Bias[output];
         }
     }
 }

@@ -99,22 +99,28 @@ internal static unsafe class PackedProduct<TFormat>
             {
                 var row = 0;
                 for (; row <= Rows - 2 && Path == KernelPath.Avx2; row += 2)
-                {
-                    var xShift = Fold(output, row, scales);
-                    var zShift = Fold(output, row + 1, other);
-                    TFormat.DotAvx2(Codes(output), Values(row), scales, Values(row + 1), other, X.Blocks, X.BlocksPerGroup, out var first, out var second);
-                    Store(row, output, first - xShift);
-                    Store(row + 1, output, second - zShift);
-                }
+                    MultiplyPair(output, row, scales, other);
                 for (; row < Rows; row++)
-                {
-                    var shift = Fold(output, row, scales);
-                    var sum = Path == KernelPath.Avx2
-                        ? TFormat.DotAvx2(Codes(output), Values(row), scales, X.Blocks, X.BlocksPerGroup)
-                        : DotPortable(Codes(output), Values(row), scales);
-                    Store(row, output, sum - shift);
-                }
+                    MultiplyOne(output, row, scales);
             }
+        }
+
+        private readonly void MultiplyOne(int output, int row, float* scales)
+        {
+            var (factor, shift) = Weights.Groups == 1 ? Channel(output, row, ref scales) : Fold(output, row, scales);
+            var sum = Path == KernelPath.Avx2
+                ? TFormat.DotAvx2(Codes(output), Values(row), scales, X.Blocks, X.BlocksPerGroup)
+                : DotPortable(Codes(output), Values(row), scales);
+            Store(row, output, (sum - shift) * factor);
+        }
+
+        private readonly void MultiplyPair(int output, int row, float* scales, float* other)
+        {
+            var (factor, xShift) = Weights.Groups == 1 ? Channel(output, row, ref scales) : Fold(output, row, scales);
+            var (_, zShift) = Weights.Groups == 1 ? Channel(output, row + 1, ref other) : Fold(output, row + 1, other);
+            TFormat.DotAvx2(Codes(output), Values(row), scales, Values(row + 1), other, X.Blocks, X.BlocksPerGroup, out var first, out var second);
+            Store(row, output, (first - xShift) * factor);
+            Store(row + 1, output, (second - zShift) * factor);
         }
 
         private readonly byte* Codes(int output) => Weights.Codes + output * Weights.RowBytes;
@@ -124,11 +130,19 @@ internal static unsafe class PackedProduct<TFormat>
         private readonly void Store(int row, int output, float value)
             => Y[(long)row * OutWidth + output] = Bias == null ? value : value + Bias[output];
 
+        /// <summary>With one scale per output the activations' scales serve as they are and the output's multiplies the sum.</summary>
+        private readonly (float Factor, float Shift) Channel(int output, int row, ref float* scales)
+        {
+            scales = X.Scales + (long)row * X.GroupsPadded;
+            var zero = Weights.Zeros == null ? TFormat.SymmetricZero : TFormat.Zero(Weights.Zeros, output);
+            return (TScale.Load(Weights.Scales + output), zero * X.Totals[row]);
+        }
+
         /// <summary>
-        /// Multiplies the scales of one output's groups by those of one row of activations. Returns what the zero points contribute:
-        /// Σ over groups of scale · zero · Σ x, to be subtracted.
+        /// Multiplies the scales of one output's groups by those of one row of activations. The shift is what the zero points
+        /// contribute, Σ over groups of scale · zero · Σ x, to be subtracted.
         /// </summary>
-        private readonly float Fold(int output, int row, float* scales)
+        private readonly (float Factor, float Shift) Fold(int output, int row, float* scales)
         {
             float* xScales = X.Scales + (long)row * X.GroupsPadded, xSums = X.Sums + (long)row * X.GroupsPadded;
             var first = (long)output * Weights.Groups;
@@ -136,12 +150,7 @@ internal static unsafe class PackedProduct<TFormat>
             for (var group = 0; group < X.GroupsPadded; group += 8)
             {
                 Vector256<float> scale, zero;
-                if (Weights.Groups == 1)
-                {
-                    scale = Vector256.Create(TScale.Load(Weights.Scales + first));
-                    zero = Vector256.Create(Weights.Zeros == null ? TFormat.SymmetricZero : TFormat.Zero(Weights.Zeros, first));
-                }
-                else if (Weights.Ratio == 1)
+                if (Weights.Ratio == 1)
                 {
                     scale = TScale.Load256(Weights.Scales + first + group);
                     zero = Weights.Zeros == null ? Vector256.Create((float)TFormat.SymmetricZero) : TFormat.Zeros(Weights.Zeros, first + group);
@@ -152,7 +161,7 @@ internal static unsafe class PackedProduct<TFormat>
                 folded.Store(scales + group);
                 shift += folded * zero * Vector256.Load(xSums + group);
             }
-            return Vector256.Sum(shift);
+            return (1, Vector256.Sum(shift));
         }
 
         /// <summary>Scales and zero points for eight groups of activations, several of which share a group of weights.</summary>
