@@ -57,6 +57,14 @@ internal sealed record ClassSpec
     /// <summary>Unique, stable name of the emitted file.</summary>
     public string HintName => (Namespace.Length == 0 ? Name : $"{Namespace}.{Name}") + ".g.cs";
 
+    /// <summary>Whether the class, and every class it uses, can be analysed and printed.</summary>
+    public bool IsUsable => !IsBroken && Bodies.Any(b => b.When is null) && (Kind == ClassKind.Part || Config is { IsBroken: false }) && Layers.All(l => l switch
+    {
+        UseSpec use => use.Part.IsUsable,
+        RepeatSpec repeat => repeat.Block.IsUsable,
+        _ => true,
+    });
+
     /// <summary>Name of the constructor parameter that is the config; empty where there is none.</summary>
     public string ConfigParameter => Parameters.FirstOrDefault(p => p.IsConfig)?.Name ?? "";
 

@@ -136,7 +136,7 @@ internal static class BuildPrinter
         if (attention.Window is { } window) yield return $"window: {window}";
         if (attention.Scale is { } scale) yield return $"scale: {scale}";
         if (attention.Prefix) yield return "prefix: true";
-        if (split.Kind == SplitKind.Replicated) yield return Shard(split);
+        if (split.Kind != SplitKind.Replicated) yield return $"shard: {Names.Layers("Shard")}.Column()"; // by heads
     }
 
     private static IEnumerable<string> Sections(SectionsSpec sections, Split split)

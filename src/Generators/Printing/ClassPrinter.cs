@@ -10,7 +10,7 @@ internal static class ClassPrinter
     {
         var writer = new SourceWriter();
         FilePrinter.Header(writer, spec.Namespace);
-        if (spec.IsBroken)
+        if (!spec.IsUsable)
         {
             StubPrinter.Print(writer, spec);
             return writer.ToString();
@@ -36,7 +36,7 @@ internal static class ClassPrinter
         return writer.ToString();
     }
 
-    private static string Bases(ClassSpec spec) => spec.Kind switch
+    public static string Bases(ClassSpec spec) => spec.Kind switch
     {
         ClassKind.Block => Names.Architectures("Block"),
         ClassKind.Part => Names.Architectures("Part"),

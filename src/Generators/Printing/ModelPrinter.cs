@@ -17,15 +17,15 @@ internal static class ModelPrinter
             .Line($"public override {Names.List}<{Names.Architectures("Block")}> AllBlocks => {(blocks.Count == 1 ? blocks[0] : $"[{string.Join(", ", blocks.Select(b => ".. " + b))}]")};").Blank();
 
         // Schemes of special architectures read ids of special tokens and the like from the config.
-        var scheme = model.InputScheme == Parsing.KnownNames.DefaultInputs ? $"{model.InputScheme}.Instance" : $"new {model.InputScheme}({spec.ConfigParameter})";
-        writer.Line("/// <inheritdoc/>").Line($"public override global::Generated.Passes.IInputScheme Inputs {{ get; }} = {scheme};").Blank();
+        var scheme = model.InputScheme == Parsing.KnownNames.DefaultInputs ? $"{model.InputScheme}.Instance" : $"field ??= new {model.InputScheme}({spec.ConfigParameter})";
+        writer.Line("/// <inheritdoc/>").Line($"public override global::Generated.Passes.IInputScheme Inputs => {scheme};").Blank();
 
         writer.Line("/// <summary>Builds a model with uninitialised weights.</summary>")
             .Line("/// <param name=\"config\">Its sizes.</param>")
             .Line("/// <param name=\"options\">Type, device and tensor-parallel group.</param>");
         using (writer.Block($"public static {spec.Name} Create({config} config, {Names.Layers("BuildOptions")} options)"))
         {
-            writer.Line($"var model = new {spec.Name}({Arguments(spec)});")
+            writer.Line($"var model = new {spec.Name}(config);")
                 .Line($"model.Initialize(new {Names.Layers("BuildContext")}(options));")
                 .Line("return model;");
         }
@@ -36,8 +36,6 @@ internal static class ModelPrinter
             foreach (var property in Info(spec, model, config)) writer.Line(property + ",");
         writer.Blank();
     }
-
-    private static string Arguments(ClassSpec spec) => string.Join(", ", spec.Parameters.Select(p => p.IsConfig ? "config" : "default"));
 
     private static IEnumerable<string> Info(ClassSpec spec, ModelSpec model, string config)
     {

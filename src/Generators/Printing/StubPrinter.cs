@@ -13,36 +13,38 @@ internal static class StubPrinter
 
     public static void Print(SourceWriter writer, ClassSpec spec)
     {
-        using (writer.Block($"partial class {spec.Name}{Base(spec.Kind)}"))
+        using (writer.Block($"partial class {spec.Name} : {ClassPrinter.Bases(spec)}"))
         {
             foreach (var stub in spec.Stubs) writer.Line($"{stub} => {Throw};").Blank();
-            if (spec.Kind == ClassKind.Block)
-                writer.Line("/// <summary>Runs the declared wiring operator by operator.</summary>").Line($"public {Names.Flow} Eager({Names.Flow} x) => {Throw};").Blank();
-            foreach (var member in Overrides(spec.Kind)) writer.Line("/// <inheritdoc/>").Line($"public override {member} => {Throw};").Blank();
+            foreach (var member in Members(spec)) writer.Line("/// <inheritdoc/>").Line($"public {member} => {Throw};").Blank();
         }
     }
 
-    private static string Base(ClassKind kind) => kind switch
+    private static IEnumerable<string> Members(ClassSpec spec)
     {
-        ClassKind.Block => $" : {Names.Architectures("Block")}",
-        ClassKind.Part => $" : {Names.Architectures("Part")}",
-        _ => $" : {Names.Architectures("CausalModel")}",
-    };
+        const string enumerable = "global::System.Collections.Generic.IEnumerable";
+        var (isModel, isPart) = (spec.Kind == ClassKind.Model, spec.Kind == ClassKind.Part);
+        yield return $"override void Build({Names.Layers("BuildContext")} build)";
+        if (!isModel) yield return $"{Names.Flow} Eager({Names.Flow} x)";
+        if (isPart) yield break;
 
-    private static IEnumerable<string> Overrides(ClassKind kind)
-    {
-        yield return $"void Build({Names.Layers("BuildContext")} build)";
-        if (kind == ClassKind.Part) yield break;
-        var input = kind == ClassKind.Model ? "ids" : "x";
         foreach (var pass in new[] { "Full", "Prefill", "Decode" })
-            yield return $"{Names.Tensor} {pass}({Names.Tensor} {input}, {Names.Pass} pass)";
-        yield return $"global::System.Collections.Generic.IEnumerable<{Names.Architectures("WeightSlot")}> Weights()";
-        yield return $"{Names.List}<{Names.Architectures("LinearSite")}> LinearSites";
-        if (kind != ClassKind.Model) yield break;
-        yield return $"{Names.Tensor} Eager({Names.Tensor} ids, {Names.Pass} pass)";
-        yield return "object Config";
-        yield return $"{Names.Architectures("ModelStructure")} Structure";
-        yield return "global::Generated.Passes.IInputScheme Inputs";
-        yield return $"{Names.List}<{Names.Architectures("Block")}> AllBlocks";
+            yield return $"override {Names.Tensor} {pass}({Names.Tensor} {(isModel ? "ids" : "x")}, {Names.Pass} pass)";
+        yield return $"override {enumerable}<{Names.Architectures("WeightSlot")}> Weights()";
+        yield return $"override {Names.List}<{Names.Architectures("LinearSite")}> LinearSites";
+        if (spec.Config is { } config)
+        {
+            yield return $"static {Names.Architectures("ModelStructure")} StructureOf({config.Type} config)";
+            yield return $"static {enumerable}<{Names.Architectures("TensorSpec")}> TensorsOf({config.Type} config{(isModel ? "" : ", int index")})";
+            if (isModel) yield return $"static {spec.Name} Create({config.Type} config, {Names.Layers("BuildOptions")} options)";
+        }
+
+        if (!isModel) yield break;
+        yield return $"override {Names.Tensor} Eager({Names.Tensor} ids, {Names.Pass} pass)";
+        yield return "override object Config";
+        yield return $"override {Names.Architectures("ModelStructure")} Structure";
+        yield return $"override {Names.List}<{Names.Architectures("Block")}> AllBlocks";
+        yield return "override global::Generated.Passes.IInputScheme Inputs";
+        yield return $"static {Names.Architectures("ArchitectureInfo")} Architecture";
     }
 }
