@@ -91,6 +91,58 @@ public sealed class TensorSlice
         }
     }
 
+    /// <summary>Whether the slice lies inside a tensor.</summary>
+    internal bool FitsIn(TensorInfo tensor)
+    {
+        if (_count.Length != tensor.Shape.Count)
+            return false;
+        for (var axis = 0; axis < _count.Length; axis++)
+        {
+            if (_start[axis] > tensor.Shape[axis] - _count[axis])
+                return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>The same counts, further along an axis.</summary>
+    internal TensorSlice Shift(int axis, long by)
+    {
+        var start = (long[])_start.Clone();
+        start[axis] += by;
+        return new TensorSlice(start, _count);
+    }
+
+    /// <summary>The slice of a tensor whose axis <paramref name="axes"/>[i] is this one's axis i.</summary>
+    internal TensorSlice Permute(int[] axes)
+    {
+        var (start, count) = (new long[axes.Length], new long[axes.Length]);
+        for (var i = 0; i < axes.Length; i++)
+            (start[axes[i]], count[axes[i]]) = (_start[i], _count[i]);
+        return new TensorSlice(start, count);
+    }
+
+    /// <summary>Several axes replaced by one with the given range.</summary>
+    internal TensorSlice Join(int axis, int axes, long start, long count) =>
+        new([.. _start[..axis], start, .. _start[(axis + axes)..]], [.. _count[..axis], count, .. _count[(axis + axes)..]]);
+
+    /// <summary>One axis replaced by several: one index of each but the last, of which there are <paramref name="count"/>.</summary>
+    internal TensorSlice Split(int axis, long[] start, long count) =>
+        new([.. _start[..axis], .. start, .. _start[(axis + 1)..]], [.. _count[..axis], .. Enumerable.Repeat(1L, start.Length - 1), count, .. _count[(axis + 1)..]]);
+
+    /// <summary>All indices, counted from the start of the slice, of some neighbouring axes, in row-major order.</summary>
+    internal IEnumerable<long[]> Indices(int axis, int axes)
+    {
+        var total = _count[axis..(axis + axes)].Aggregate(1L, (product, count) => product * count);
+        for (long i = 0; i < total; i++)
+        {
+            var (index, rest) = (new long[axes], i);
+            for (var a = axes - 1; a >= 0; a--)
+                (rest, index[a]) = Math.DivRem(rest, _count[axis + a]);
+            yield return index;
+        }
+    }
+
     private IEnumerable<TensorSlice> Outer(int axes)
     {
         var slices = new[] { this }.AsEnumerable();

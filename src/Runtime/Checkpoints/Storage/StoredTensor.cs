@@ -106,15 +106,11 @@ internal sealed class StoredTensor
     public void Read(TensorSlice slice, Span<byte> destination)
     {
         var size = Info.DType.Size();
-        if (slice.Count.Count != _strides.Length)
-            throw new ArgumentException($"The slice has {slice.Count.Count} axes, tensor {Info} has {_strides.Length}.", nameof(slice));
+        if (!slice.FitsIn(Info))
+            throw new ArgumentException($"The slice lies outside tensor {Info}.", nameof(slice));
         var offset = _offset;
         for (var axis = 0; axis < _strides.Length; axis++)
-        {
-            if (slice.Start[axis] > Info.Shape[axis] - slice.Count[axis])
-                throw new ArgumentException($"The slice lies outside tensor {Info}.", nameof(slice));
             offset += slice.Start[axis] * _strides[axis];
-        }
 
         if (destination.Length != slice.ElementCount * size)
         {

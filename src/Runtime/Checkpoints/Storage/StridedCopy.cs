@@ -41,17 +41,46 @@ internal static class StridedCopy
         Elements(storage, offset, sizes, steps, itemSize, destination);
     }
 
+    /// <summary>As above, from memory.</summary>
+    public static unsafe void Gather(byte* source, IReadOnlyList<long> counts, ReadOnlySpan<long> strides, int itemSize, Span<byte> destination)
+    {
+        var (sizes, steps) = Collapse(counts, strides, itemSize);
+        if (sizes.Count == 0)
+            new ReadOnlySpan<byte>(source, destination.Length).CopyTo(destination);
+        else if (steps[^1] == itemSize)
+            Runs(source, sizes, steps, itemSize, destination);
+        else
+            Elements(source, 0, sizes, steps, itemSize, destination);
+    }
+
+    private static unsafe void Runs(byte* source, List<long> sizes, List<long> steps, int itemSize, Span<byte> destination)
+    {
+        var run = (int)(sizes[^1] * itemSize);
+        var position = 0;
+        foreach (var start in Starts(0, sizes, steps, sizes.Count - 1))
+        {
+            new ReadOnlySpan<byte>(source + start, run).CopyTo(destination[position..]);
+            position += run;
+        }
+    }
+
     private static unsafe void Elements(
         ByteStorage storage, long offset, List<long> sizes, List<long> steps, int itemSize, Span<byte> destination)
     {
-        var address = storage.Address;
-        byte[]? copy = null;
-        if (address == null)
+        if (storage.Address != null)
         {
-            copy = new byte[checked((int)storage.Length)];
-            storage.Read(0, copy);
+            Elements(storage.Address, offset, sizes, steps, itemSize, destination);
+            return;
         }
 
+        var copy = new byte[checked((int)storage.Length)];
+        storage.Read(0, copy);
+        fixed (byte* held = copy)
+            Elements(held, offset, sizes, steps, itemSize, destination);
+    }
+
+    private static unsafe void Elements(byte* source, long offset, List<long> sizes, List<long> steps, int itemSize, Span<byte> destination)
+    {
         // The last two axes are a matrix (one row of it where there is only one axis); outer axes are walked.
         var axes = sizes.Count;
         var rows = axes > 1 ? (int)sizes[axes - 2] : 1;
@@ -59,10 +88,8 @@ internal static class StridedCopy
         var columns = (int)sizes[axes - 1];
         var matrix = checked(rows * columns * itemSize);
         var position = 0;
-        fixed (byte* held = copy)
         fixed (byte* target = destination)
         {
-            var source = address == null ? held : address;
             foreach (var start in Starts(offset, sizes, steps, axes - 2))
             {
                 switch (itemSize)
