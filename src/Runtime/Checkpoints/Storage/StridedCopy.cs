@@ -108,20 +108,46 @@ internal static class StridedCopy
     private static unsafe void Matrix<T>(T* source, int rows, long rowStep, int columns, long columnStep, T* target)
         where T : unmanaged
     {
+        // Of a transposed matrix, blocks of one vector by one vector are exchanged in registers; the edges go element by element.
+        var block = rowStep == sizeof(T) ? TransposeKernel.BlockSize(sizeof(T)) : 0;
         for (var row0 = 0; row0 < rows; row0 += Tile)
         {
             var row1 = Math.Min(row0 + Tile, rows);
             for (var column0 = 0; column0 < columns; column0 += Tile)
             {
                 var column1 = Math.Min(column0 + Tile, columns);
-                for (var row = row0; row < row1; row++)
+                var (row, rowEnd, columnEnd) = (row0, row0, column0);
+                if (block > 0)
                 {
-                    var from = (byte*)source + (row * rowStep) + (column0 * columnStep);
-                    var to = target + ((long)row * columns) + column0;
-                    for (var column = column0; column < column1; column++, from += columnStep, to++)
-                        *to = Unsafe.ReadUnaligned<T>(from);
+                    rowEnd = row1 - ((row1 - row0) % block);
+                    columnEnd = column1 - ((column1 - column0) % block);
+                    for (; row < rowEnd; row += block)
+                    {
+                        for (var column = column0; column < columnEnd; column += block)
+                        {
+                            TransposeKernel.Block(
+                                (byte*)source + (row * rowStep) + (column * columnStep), columnStep,
+                                (byte*)(target + ((long)row * columns) + column), (long)columns * sizeof(T), sizeof(T));
+                        }
+                    }
                 }
+
+                Edge(source, row0, rowEnd, rowStep, columnEnd, column1, columns, columnStep, target);
+                Edge(source, rowEnd, row1, rowStep, column0, column1, columns, columnStep, target);
             }
+        }
+    }
+
+    private static unsafe void Edge<T>(
+        T* source, int row0, int row1, long rowStep, int column0, int column1, int columns, long columnStep, T* target)
+        where T : unmanaged
+    {
+        for (var row = row0; row < row1; row++)
+        {
+            var from = (byte*)source + (row * rowStep) + (column0 * columnStep);
+            var to = target + ((long)row * columns) + column0;
+            for (var column = column0; column < column1; column++, from += columnStep, to++)
+                *to = Unsafe.ReadUnaligned<T>(from);
         }
     }
 

@@ -44,14 +44,10 @@ internal static class FloatConversion
                 MemoryMarshal.Cast<byte, float>(input).CopyTo(values);
                 break;
             case DType.F16:
-                var halves = MemoryMarshal.Cast<byte, Half>(input);
-                for (var i = 0; i < values.Length; i++)
-                    values[i] = (float)halves[i];
+                HalfConversion.ToSingle(MemoryMarshal.Cast<byte, ushort>(input), values);
                 break;
             default:
-                var brains = MemoryMarshal.Cast<byte, ushort>(input);
-                for (var i = 0; i < values.Length; i++)
-                    values[i] = BitConverter.UInt32BitsToSingle((uint)brains[i] << 16);
+                FromBrain(MemoryMarshal.Cast<byte, ushort>(input), MemoryMarshal.Cast<float, uint>(values));
                 break;
         }
     }
@@ -69,9 +65,7 @@ internal static class FloatConversion
                 MemoryMarshal.AsBytes(values).CopyTo(output);
                 break;
             case DType.F16:
-                var halves = MemoryMarshal.Cast<byte, Half>(output);
-                for (var i = 0; i < values.Length; i++)
-                    halves[i] = (Half)values[i];
+                HalfConversion.ToHalf(values, MemoryMarshal.Cast<byte, ushort>(output));
                 break;
             default:
                 ToBrain(MemoryMarshal.Cast<float, uint>(values), MemoryMarshal.Cast<byte, ushort>(output));
@@ -79,17 +73,28 @@ internal static class FloatConversion
         }
     }
 
+    private static void FromBrain(ReadOnlySpan<ushort> brains, Span<uint> bits)
+    {
+        var i = 0;
+        for (; i <= brains.Length - Vector<ushort>.Count; i += Vector<ushort>.Count)
+        {
+            Vector.Widen(new Vector<ushort>(brains[i..]), out var low, out var high);
+            (low << 16).CopyTo(bits[i..]);
+            (high << 16).CopyTo(bits[(i + Vector<uint>.Count)..]);
+        }
+
+        for (; i < brains.Length; i++)
+            bits[i] = (uint)brains[i] << 16;
+    }
+
     private static void ToBrain(ReadOnlySpan<uint> bits, Span<ushort> brains)
     {
         var i = 0;
-        if (Vector.IsHardwareAccelerated)
+        for (; i <= bits.Length - (2 * Vector<uint>.Count); i += 2 * Vector<uint>.Count)
         {
-            for (; i <= bits.Length - (2 * Vector<uint>.Count); i += 2 * Vector<uint>.Count)
-            {
-                var low = ToBrain(new Vector<uint>(bits[i..]));
-                var high = ToBrain(new Vector<uint>(bits[(i + Vector<uint>.Count)..]));
-                Vector.Narrow(low, high).CopyTo(brains[i..]);
-            }
+            var low = ToBrain(new Vector<uint>(bits[i..]));
+            var high = ToBrain(new Vector<uint>(bits[(i + Vector<uint>.Count)..]));
+            Vector.Narrow(low, high).CopyTo(brains[i..]);
         }
 
         for (; i < bits.Length; i++)
