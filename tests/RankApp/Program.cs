@@ -36,7 +36,7 @@ catch (Generated.InvalidInputException e)
     Console.Error.WriteLine(e.Message);
     return 2;
 }
-return Launch.Run(world => test switch
+return Launch.Run(args.Length > 2 ? args[2] : "cpu", world => test switch
 {
     "contract" => Do(() => CollectiveContract.Check(world)),
     "mlp" => Do(() => ParallelMlp.Check(world)),

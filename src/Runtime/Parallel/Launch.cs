@@ -4,6 +4,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using Generated.Native;
 using Generated.Parallel.Mpi;
+using Generated.Parallel.Nccl;
 using TorchSharp;
 
 namespace Generated.Parallel;
@@ -12,7 +13,7 @@ namespace Generated.Parallel;
 /// Makes a program a job of several ranks. In Main:
 /// <code>
 /// if (Launch.Ranks(n, args) is { } exitCode) return exitCode;   // this process was the starter
-/// return Launch.Run(group => { ...; return 0; });               // this process is a rank
+/// return Launch.Run("cpu", group => { ...; return 0; });        // this process is a rank
 /// </code>
 /// </summary>
 public static class Launch
@@ -49,15 +50,16 @@ public static class Launch
     /// <summary>
     /// Runs a rank's work: joins the job, sets the number of threads, and makes sure that a failure ends the whole job with its message.
     /// </summary>
+    /// <param name="device">"cpu", or "cuda" for a GPU per rank.</param>
     /// <param name="work">Gets the group of all ranks; returns the exit code.</param>
-    /// <returns>The exit code. Where ranks disagree, the launcher returns the largest, as a failing rank's counts.</returns>
-    public static int Run(Func<ICollective, int> work)
+    /// <returns>The exit code; a rank that returns another than 0 ends the job with it.</returns>
+    public static int Run(string device, Func<ICollective, int> work)
     {
         ArgumentNullException.ThrowIfNull(work);
         ICollective? group = null;
         try
         {
-            group = Join();
+            group = Join(device);
             var code = work(group);
             // A rank that ends with an error has failed: the others may be waiting for it.
             if (code != 0 && group.Size > 1)
@@ -79,18 +81,25 @@ public static class Launch
 
     /// <summary>
     /// Joins the job: the group of all ranks under mpirun or srun, or a group of one. Sets libtorch's number of threads so that
-    /// the ranks of a machine do not oversubscribe its cores (unless OMP_NUM_THREADS is set).
+    /// the ranks of a machine do not oversubscribe its cores (unless OMP_NUM_THREADS is set). With "cuda" each rank gets a GPU
+    /// of its own, which it sees as cuda:0; for that, call this before the first use of TorchSharp.
     /// </summary>
-    public static ICollective Join()
+    /// <param name="device">"cpu", or "cuda" for a GPU per rank.</param>
+    /// <exception cref="InvalidInputException">There is no such device, or no MPI or NCCL library, or there are fewer GPUs than ranks.</exception>
+    public static ICollective Join(string device = "cpu")
     {
         var environment = RankEnvironment.Current;
         if (environment.Launcher == Launcher.None || environment.Size == 1)
-            return new SingleCollective();
-        ICollective world = MpiCollective.World();
-        LibTorch.EnsureLoaded();
+            return new SingleCollective(Devices.Parse(device));
+        ArgumentNullException.ThrowIfNull(device);
+        var onGpu = device.StartsWith("cuda", StringComparison.OrdinalIgnoreCase);
+        if (onGpu)
+            VisibleDevices.ChooseFor(environment);
+        var world = MpiCollective.World();
+        var own = Devices.Parse(onGpu ? "cuda" : device);
         if (Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is null)
             torch.set_num_threads(environment.ThreadsPerRank);
-        return world;
+        return onGpu ? NcclCollective.Connect(world, own) : world;
     }
 
     /// <summary>mpirun's arguments before the program.</summary>

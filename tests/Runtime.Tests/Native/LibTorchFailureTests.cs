@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Generated.Native;
 
 namespace Runtime.Tests.Native;
@@ -95,16 +94,5 @@ public sealed class LibTorchFailureTests : IDisposable
         Assert.Contains("/nowhere, which is not a folder", Assert.Throws<NativeLibraryException>(() => LibraryFolders.OfPyTorch("/nowhere")).Message);
     }
 
-    private void Compile(string code, string output, params string[] options)
-    {
-        var compiler = new[] { "cc", "gcc", "clang" }.FirstOrDefault(c => Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(p => File.Exists(Path.Combine(p, c))));
-        Skip.If(compiler is null, "no C compiler is installed");
-        File.WriteAllText(Path.Combine(folder, "code.c"), code);
-        var start = new ProcessStartInfo(compiler) { WorkingDirectory = folder };
-        foreach (var argument in new[] { "-shared", "-fPIC", "code.c", "-o", output }.Concat(options))
-            start.ArgumentList.Add(argument);
-        using var process = Process.Start(start)!;
-        process.WaitForExit();
-        Assert.Equal(0, process.ExitCode);
-    }
+    private void Compile(string code, string output, params string[] options) => CCompiler.Compile(folder, code, output, options);
 }
