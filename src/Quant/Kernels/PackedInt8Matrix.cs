@@ -37,6 +37,9 @@ public sealed unsafe class PackedInt8Matrix : PackedMatrix
         }
     }
 
+    private PackedInt8Matrix(PackedShape shape, PackedStorage storage)
+        : base(shape) => _storage = storage;
+
     /// <inheritdoc/>
     public override int Bits => 8;
 
@@ -45,6 +48,9 @@ public sealed unsafe class PackedInt8Matrix : PackedMatrix
 
     /// <inheritdoc/>
     public override long Bytes => _storage.Bytes;
+
+    /// <inheritdoc/>
+    public override ReadOnlySpan<byte> Packed => _storage.CodeBytes;
 
     /// <summary>
     /// y = x · Wᵀ + bias with activations in 8 bits too (W8A8): x is rounded to round(x / s), half to even, within −128…127; the sum of
@@ -71,6 +77,32 @@ public sealed unsafe class PackedInt8Matrix : PackedMatrix
         var order = _storage.Order;
         for (var k = 0; k < InWidth; k++)
             codes[order == null ? k : order[k]] = row[k];
+    }
+
+    /// <summary>Makes a matrix of bytes that <see cref="PackedMatrix.Packed"/> gave, as they come from a file.</summary>
+    /// <param name="outWidth">Number of outputs.</param>
+    /// <param name="inWidth">Number of inputs.</param>
+    /// <param name="packed">[outWidth, ⌈inWidth / 32⌉ · 32] bytes; columns sorted by group if <paramref name="groupIndex"/> is given.</param>
+    /// <param name="scales">[outWidth, groups], finite.</param>
+    /// <param name="groupSize">Columns per group, a multiple of 32; 0 for one scale per output.</param>
+    /// <param name="zeros">[outWidth, groups]; empty if symmetric.</param>
+    /// <param name="groupIndex">g_idx of act-order GPTQ; empty if columns are in order.</param>
+    /// <exception cref="InvalidInputException">Sizes that contradict each other, or a scale that is not finite.</exception>
+    public static PackedInt8Matrix FromPacked(int outWidth, int inWidth, ReadOnlySpan<byte> packed, ReadOnlySpan<float> scales, int groupSize = 0,
+        ReadOnlySpan<short> zeros = default, ReadOnlySpan<int> groupIndex = default)
+    {
+        var shape = CheckShape(outWidth, inWidth, groupSize, (long)outWidth * inWidth, scales.Length, zeros.Length);
+        var storage = new PackedStorage(shape.Blocks * (long)Int8Codes.BlockBytes, outWidth, scales, MemoryMarshal.AsBytes(zeros), ColumnOrder.Of(groupIndex, inWidth, shape.GroupSize), Slack);
+        try
+        {
+            storage.Fill(packed);
+            return new PackedInt8Matrix(shape, storage);
+        }
+        catch
+        {
+            storage.Dispose();
+            throw;
+        }
     }
 
     /// <inheritdoc/>

@@ -47,6 +47,13 @@ public abstract unsafe class PackedMatrix : IDisposable
     /// <summary>Native memory held, in bytes.</summary>
     public abstract long Bytes { get; }
 
+    /// <summary>
+    /// The packed codes: rows of ⌈InWidth / 32⌉ blocks of 32 columns, padded with zeros; a block of 8-bit codes is 32 bytes in order, one
+    /// of 4-bit codes 16 bytes of which byte j holds column j in its low and column j + 16 in its high half. With act-order GPTQ, columns
+    /// are sorted by group. Valid until the matrix is disposed.
+    /// </summary>
+    public abstract ReadOnlySpan<byte> Packed { get; }
+
     /// <summary>y = x · Wᵀ + bias, for few rows (decoding). For many, <see cref="Dequantize(float*, int, int, ThreadTeam?)"/> and a float product are faster.</summary>
     /// <param name="x">[rows, InWidth] float32.</param>
     /// <param name="bias">[OutWidth] float32, or null.</param>
@@ -76,7 +83,7 @@ public abstract unsafe class PackedMatrix : IDisposable
 
     private protected abstract void DequantizeRows(float* destination, int start, int count, ThreadTeam team);
 
-    private protected static PackedShape CheckShape(int outWidth, int inWidth, int groupSize, int codes, int scales, int zeros)
+    private protected static PackedShape CheckShape(int outWidth, int inWidth, int groupSize, long codes, int scales, int zeros)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outWidth);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inWidth);

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace Generated.Quant.Kernels;
 
 /// <summary>The native memory of a packed matrix: codes row by row, and apart from them scales, zero points and the column order.</summary>
@@ -64,7 +62,15 @@ internal sealed unsafe class PackedStorage : IDisposable
 
     public long Bytes => _codes.Bytes + _scales.Bytes + (_zeros?.Bytes ?? 0) + (_order?.Bytes ?? 0);
 
-    public float Scale(long index) => HalfScales ? (float)((Half*)Scales)[index] : ((float*)Scales)[index];
+    public ReadOnlySpan<byte> CodeBytes => new(Codes, checked((int)_codes.Bytes));
+
+    /// <summary>Takes over codes packed before.</summary>
+    public void Fill(ReadOnlySpan<byte> packed)
+    {
+        if (packed.Length != _codes.Bytes)
+            throw new InvalidInputException($"A packed weight has {packed.Length} bytes of codes; its sizes ask for {_codes.Bytes}.");
+        packed.CopyTo(new Span<byte>(Codes, packed.Length));
+    }
 
     public void Dispose()
     {

@@ -51,25 +51,53 @@ public static unsafe class AttentionKernel
     /// <param name="team">Threads to use; <see cref="ThreadTeam.Shared"/> if null.</param>
     public static void Attend(WeightFormat format, in AttentionShape shape, float* q, void* keys, void* values, int* starts, int length, float* slopes, float* y, int batch, ThreadTeam? team = null)
     {
-        Check(shape, starts, length, batch);
-        if (batch == 0)
-            return;
-        team ??= ThreadTeam.Shared;
+        var operands = new AttentionOperands { Shape = shape, Q = q, Keys = keys, Values = values, Starts = starts, Length = length, Slopes = slopes, Y = y, Batch = batch };
         switch (format)
         {
             case WeightFormat.Float32:
-                Run<float, Float32>(shape, q, (float*)keys, (float*)values, starts, length, slopes, y, batch, team);
+                Run<float, Float32>(operands, team);
                 break;
             case WeightFormat.BFloat16:
-                Run<ushort, BFloat16>(shape, q, (ushort*)keys, (ushort*)values, starts, length, slopes, y, batch, team);
+                Run<ushort, BFloat16>(operands, team);
                 break;
             case WeightFormat.Float16:
-                Run<ushort, Float16>(shape, q, (ushort*)keys, (ushort*)values, starts, length, slopes, y, batch, team);
+                Run<ushort, Float16>(operands, team);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(format), format, "No such cache format.");
         }
     }
+
+    /// <summary>Attention over a cache of signed 8-bit codes with one scale per key/value head; see <see cref="RowKernels.Quantize"/>.</summary>
+    /// <param name="shape">Sizes.</param>
+    /// <param name="q">[batch, Heads, HeadDim] float32.</param>
+    /// <param name="keys">[batch, KvHeads, capacity, HeadDim].</param>
+    /// <param name="values">[batch, KvHeads, capacity, HeadDim].</param>
+    /// <param name="keyScales">[KvHeads]: a key is its codes times this.</param>
+    /// <param name="valueScales">[KvHeads].</param>
+    /// <param name="starts">[batch] first position to see (the left padding); null for 0.</param>
+    /// <param name="length">Filled positions, the query's own included.</param>
+    /// <param name="slopes">[Heads] ALiBi slopes; null for none.</param>
+    /// <param name="y">[batch, Heads, HeadDim] float32; must not overlap <paramref name="q"/>.</param>
+    /// <param name="batch">Number of rows.</param>
+    /// <param name="team">Threads to use; <see cref="ThreadTeam.Shared"/> if null.</param>
+    public static void AttendInt8(in AttentionShape shape, float* q, sbyte* keys, sbyte* values, float* keyScales, float* valueScales, int* starts, int length, float* slopes, float* y, int batch, ThreadTeam? team = null)
+        => Run<sbyte, Int8>(
+            new AttentionOperands
+            {
+                Shape = shape,
+                Q = q,
+                Keys = keys,
+                Values = values,
+                KeyScales = keyScales,
+                ValueScales = valueScales,
+                Starts = starts,
+                Length = length,
+                Slopes = slopes,
+                Y = y,
+                Batch = batch,
+            },
+            team);
 
     private static void Check(in AttentionShape shape, int* starts, int length, int batch)
     {
@@ -86,14 +114,18 @@ public static unsafe class AttentionKernel
         }
     }
 
-    private static void Run<TStored, TElement>(in AttentionShape shape, float* q, TStored* keys, TStored* values, int* starts, int length, float* slopes, float* y, int batch, ThreadTeam team)
+    /// <summary>Less cache than this is not worth a second thread.</summary>
+    private const int SerialBytes = 64 * 1024;
+
+    private static void Run<TStored, TElement>(in AttentionOperands operands, ThreadTeam? team)
         where TStored : unmanaged
         where TElement : struct, IElement<TStored>
     {
-        var job = new Job<TStored, TElement> { Shape = shape, Q = q, Keys = keys, Values = values, Starts = starts, Length = length, Slopes = slopes, Y = y };
-        var units = batch * shape.KvHeads;
-        if ((long)units * length * shape.HeadDim * sizeof(TStored) * 2 > SerialBytes)
-            team.Run(ref job, units);
+        Check(operands.Shape, operands.Starts, operands.Length, operands.Batch);
+        var job = new Job<TStored, TElement> { Operands = operands };
+        var units = operands.Batch * operands.Shape.KvHeads;
+        if ((long)units * operands.Length * operands.Shape.HeadDim * sizeof(TStored) * 2 > SerialBytes)
+            (team ?? ThreadTeam.Shared).Run(ref job, units);
         else
         {
             for (var unit = 0; unit < units; unit++)
@@ -101,74 +133,88 @@ public static unsafe class AttentionKernel
         }
     }
 
-    /// <summary>Less cache than this is not worth a second thread.</summary>
-    private const int SerialBytes = 64 * 1024;
+    private struct AttentionOperands
+    {
+        public AttentionShape Shape;
+        public float* Q;
+        public void* Keys;
+        public void* Values;
+        public float* KeyScales;
+        public float* ValueScales;
+        public int* Starts;
+        public int Length;
+        public float* Slopes;
+        public float* Y;
+        public int Batch;
+    }
 
     private struct Job<TStored, TElement> : ITeamJob
         where TStored : unmanaged
         where TElement : struct, IElement<TStored>
     {
-        public AttentionShape Shape;
-        public float* Q;
-        public TStored* Keys;
-        public TStored* Values;
-        public int* Starts;
-        public int Length;
-        public float* Slopes;
-        public float* Y;
+        public AttentionOperands Operands;
 
         /// <summary>One key/value head of one row: all query heads that share it.</summary>
         public readonly void Execute(int unit)
         {
-            int row = unit / Shape.KvHeads, kvHead = unit % Shape.KvHeads, dim = Shape.HeadDim, shared = Shape.Heads / Shape.KvHeads;
-            var offset = row * Shape.BatchStride + kvHead * Shape.HeadStride;
-            var first = Starts == null ? 0 : Starts[row];
-            if (Shape.Window > 0)
-                first = Math.Max(first, Length - Shape.Window);
-            var heads = ((long)row * Shape.Heads + kvHead * shared) * dim;
-            new Span<float>(Y + heads, shared * dim).Clear();
+            ref readonly var shape = ref Operands.Shape;
+            int row = unit / shape.KvHeads, kvHead = unit % shape.KvHeads, dim = shape.HeadDim, shared = shape.Heads / shape.KvHeads, length = Operands.Length;
+            var offset = row * shape.BatchStride + kvHead * shape.HeadStride;
+            TStored* keys = (TStored*)Operands.Keys + offset, values = (TStored*)Operands.Values + offset;
+            var first = Operands.Starts == null ? 0 : Operands.Starts[row];
+            if (shape.Window > 0)
+                first = Math.Max(first, length - shape.Window);
+            var heads = ((long)row * shape.Heads + kvHead * shared) * dim;
+            float* q = Operands.Q + heads, y = Operands.Y + heads;
+            var scale = shape.Scale * (Operands.KeyScales == null ? 1 : Operands.KeyScales[kvHead]);
+            new Span<float>(y, shared * dim).Clear();
             float* largest = stackalloc float[shared], sum = stackalloc float[shared];
             for (var head = 0; head < shared; head++)
-                largest[head] = float.NegativeInfinity;
-            for (var tile = first; tile < Length; tile += Tile)
             {
-                var count = Math.Min(Tile, Length - tile);
+                largest[head] = float.NegativeInfinity;
+                sum[head] = 0;
+            }
+            for (var tile = first; tile < length; tile += Tile)
+            {
+                var count = Math.Min(Tile, length - tile);
                 for (var head = 0; head < shared; head++)
                 {
-                    var slope = Slopes == null ? 0 : Slopes[kvHead * shared + head];
-                    AddTile(Q + heads + head * dim, Keys + offset + (long)tile * dim, Values + offset + (long)tile * dim, count,
-                        slope, slope * (tile - Length + 1), Y + heads + head * dim, ref largest[head], ref sum[head]);
+                    var slope = Operands.Slopes == null ? 0 : Operands.Slopes[kvHead * shared + head];
+                    AddTile<TStored, TElement>(q + head * dim, keys + (long)tile * dim, values + (long)tile * dim, count, dim,
+                        scale, slope, slope * (tile - length + 1), y + head * dim, ref largest[head], ref sum[head]);
                 }
             }
+            var valueScale = Operands.ValueScales == null ? 1 : Operands.ValueScales[kvHead];
             for (var head = 0; head < shared; head++)
-                Scale(Y + heads + head * dim, 1 / sum[head], dim);
+                Scale(y + head * dim, valueScale / sum[head], dim);
         }
+    }
 
-        /// <summary>Takes <paramref name="count"/> positions into one head's running softmax; the bias of the first is <paramref name="bias"/>.</summary>
-        private readonly void AddTile(float* q, TStored* keys, TStored* values, int count, float slope, float bias, float* y, ref float largest, ref float sum)
+    /// <summary>Takes <paramref name="count"/> positions into one head's running softmax; the bias of the first is <paramref name="bias"/>.</summary>
+    private static void AddTile<TStored, TElement>(float* q, TStored* keys, TStored* values, int count, int dim, float scale, float slope, float bias, float* y, ref float largest, ref float sum)
+        where TStored : unmanaged
+        where TElement : struct, IElement<TStored>
+    {
+        float* scores = stackalloc float[Tile];
+        var top = largest;
+        for (var i = 0; i < count; i++)
         {
-            var dim = Shape.HeadDim;
-            float* scores = stackalloc float[Tile];
-            var top = largest;
-            for (var i = 0; i < count; i++)
-            {
-                scores[i] = Dot<TStored, TElement>(keys + (long)i * dim, q, dim) * Shape.Scale + (bias + slope * i);
-                top = MathF.Max(top, scores[i]);
-            }
-            if (top > largest)
-            {
-                var rescale = MathF.Exp(largest - top); // 0 the first time
-                sum *= rescale;
-                Scale(y, rescale, dim);
-                largest = top;
-            }
-            for (var i = 0; i < count; i++)
-            {
-                scores[i] = MathF.Exp(scores[i] - top);
-                sum += scores[i];
-            }
-            AddWeighted<TStored, TElement>(values, scores, count, y, dim);
+            scores[i] = Dot<TStored, TElement>(keys + (long)i * dim, q, dim) * scale + (bias + slope * i);
+            top = MathF.Max(top, scores[i]);
         }
+        if (top > largest)
+        {
+            var rescale = MathF.Exp(largest - top); // 0 the first time
+            sum *= rescale;
+            Scale(y, rescale, dim);
+            largest = top;
+        }
+        for (var i = 0; i < count; i++)
+        {
+            scores[i] = MathF.Exp(scores[i] - top);
+            sum += scores[i];
+        }
+        AddWeighted<TStored, TElement>(values, scores, count, y, dim);
     }
 
     private static float Dot<TStored, TElement>(TStored* key, float* q, int dim)

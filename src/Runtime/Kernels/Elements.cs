@@ -79,3 +79,18 @@ internal readonly unsafe struct Float16 : IElement<ushort>
         return ((bits.AsSingle() * Rescale).AsInt32() | special).AsSingle();
     }
 }
+
+/// <summary>Signed 8-bit integers, whose scale the kernel applies.</summary>
+internal readonly unsafe struct Int8 : IElement<sbyte>
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Load(sbyte* source) => *source;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Load128(sbyte* source)
+        => Vector128.ConvertToSingle(Vector128.WidenLower(Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(int*)source).AsSByte())));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Load256(sbyte* source)
+        => Vector256.ConvertToSingle(Vector256.WidenLower(Vector128.WidenLower(Vector64.Load(source).ToVector128Unsafe()).ToVector256Unsafe()));
+}

@@ -58,6 +58,16 @@ public static unsafe class RowKernels
             bfloat16[k] = BFloat16.Round(x[k]);
     }
 
+    /// <summary>Signed 8-bit codes round(x / scale), half to even, within −128…127. NaN has no code and becomes 0.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">scale is not a positive number.</exception>
+    public static void Quantize(float* x, float scale, sbyte* codes, long count)
+    {
+        if (!(scale > 0 && float.IsFinite(scale)))
+            throw new ArgumentOutOfRangeException(nameof(scale), scale, "A scale is a positive number.");
+        for (long k = 0; k < count; k++)
+            codes[k] = float.IsNaN(x[k]) ? (sbyte)0 : (sbyte)Math.Clamp(MathF.Round(x[k] / scale), sbyte.MinValue, sbyte.MaxValue);
+    }
+
     /// <summary>Σ a · b in float32.</summary>
     internal static float Dot(float* a, float* b, int count)
     {

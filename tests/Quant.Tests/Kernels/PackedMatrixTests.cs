@@ -205,6 +205,32 @@ public sealed unsafe class PackedMatrixTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void FromPacked_OfPacked_MultipliesAlike(bool actOrder)
+    {
+        var random = new Random(12);
+        var eight = QuantizedWeight.Random(random, 8, 6, 172, 64, false, actOrder);
+        var four = QuantizedWeight.Random(random, 4, 6, 172, 64, false, actOrder);
+        using PackedMatrix int8 = eight.Pack(), int4 = four.Pack();
+        var index = actOrder ? eight.GroupOf : [];
+        using var again8 = PackedInt8Matrix.FromPacked(6, 172, int8.Packed, eight.Scales, 64, eight.Zeros!.Select(zero => (short)zero).ToArray(), index);
+        using var again4 = PackedInt4Matrix.FromPacked(6, 172, int4.Packed, four.Scales, 64, four.Zeros!.Select(zero => (byte)zero).ToArray(), actOrder ? four.GroupOf : []);
+        var x = Activations(random, 172);
+        Assert.Equal(QuantizedWeight.Multiply(int8, Cpu.Path, x, null, 1, Team), QuantizedWeight.Multiply(again8, Cpu.Path, x, null, 1, Team));
+        Assert.Equal(QuantizedWeight.Multiply(int4, Cpu.Path, x, null, 1, Team), QuantizedWeight.Multiply(again4, Cpu.Path, x, null, 1, Team));
+        Assert.Contains("its sizes ask for", Assert.Throws<InvalidInputException>(() => PackedInt4Matrix.FromPacked(6, 172, new byte[5], four.Scales, 64)).Message);
+    }
+
+    [Fact]
+    public void PackedBlock_HoldsColumnsJAndJPlus16InByteJ()
+    {
+        var codes = Enumerable.Range(0, 32).Select(k => (byte)(k % 16 ^ (k / 16 * 15))).ToArray();
+        using var matrix = new PackedInt4Matrix(1, 32, codes, [1], 0);
+        Assert.Equal(Enumerable.Range(0, 16).Select(j => (byte)(codes[j] | codes[j + 16] << 4)), matrix.Packed.ToArray());
+    }
+
     [Fact]
     public void Bytes_AreThoseOfTheBits()
     {

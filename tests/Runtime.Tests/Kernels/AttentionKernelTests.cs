@@ -46,6 +46,42 @@ public sealed unsafe class AttentionKernelTests
     }
 
     [Fact]
+    public void AttendInt8_RandomShapes_EqualsReferenceOfTheCodes()
+    {
+        var random = new Random(35);
+        for (var round = 0; round < 30; round++)
+        {
+            int kvHeads = 1 + random.Next(3), heads = kvHeads * (1 + random.Next(3)), batch = 1 + random.Next(2), length = 1 + random.Next(100);
+            var one = new Case(batch, heads, kvHeads, 1 + random.Next(70), length + random.Next(9), length, null, null, 0);
+            var q = Values(random, batch * heads * one.HeadDim, 1);
+            float[] keyScales = [.. Values(random, kvHeads, 0.01f).Select(v => Math.Abs(v) + 1e-3f)], valueScales = [.. Values(random, kvHeads, 0.01f).Select(v => Math.Abs(v) + 1e-3f)];
+            var size = batch * kvHeads * one.Capacity * one.HeadDim;
+            sbyte[] keys = Quantize(Values(random, size, 1), keyScales), values = Quantize(Values(random, size, 1), valueScales);
+            using NativeArray<sbyte> k = new(keys), v = new(values);
+            using NativeArray<float> ks = new(keyScales), vs = new(valueScales), query = new(q), y = new(batch * heads * one.HeadDim);
+            AttentionKernel.AttendInt8(one.Shape, query.Pointer, k.Pointer, v.Pointer, ks.Pointer, vs.Pointer, null, length, null, y.Pointer, batch, Team);
+            var expected = Reference(one, q, Dequantize(keys, keyScales), Dequantize(values, valueScales));
+            for (var i = 0; i < expected.Length; i++)
+                Assert.True(Math.Abs(y.Span[i] - expected[i]) <= 2e-5, $"round {round} {one}: {y.Span[i]} for {expected[i]} at {i}");
+
+            int Head(int i) => i / (one.Capacity * one.HeadDim) % kvHeads;
+            double[] Dequantize(sbyte[] codes, float[] scales) => codes.Select((code, i) => code * (double)scales[Head(i)]).ToArray();
+            sbyte[] Quantize(float[] x, float[] scales)
+            {
+                var codes = new sbyte[x.Length];
+                fixed (float* px = x)
+                fixed (sbyte* pc = codes)
+                {
+                    for (var i = 0; i < x.Length; i += one.HeadDim)
+                        RowKernels.Quantize(px + i, scales[Head(i)], pc + i, one.HeadDim);
+                }
+                Assert.All(codes.Select((code, i) => (code, i)), c => Assert.Equal(Math.Clamp(Math.Round((double)(x[c.i] / scales[Head(c.i)])), -128, 127), c.code));
+                return codes;
+            }
+        }
+    }
+
+    [Fact]
     public void Attend_LeftPaddedRow_EqualsTheRowAlone()
     {
         var random = new Random(32);
