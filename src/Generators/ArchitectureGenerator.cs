@@ -1,0 +1,127 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Text;
+using Generated.Generators.Analysis;
+using Generated.Generators.Diagnostics;
+using Generated.Generators.Graph;
+using Generated.Generators.Parsing;
+using Generated.Generators.Printing;
+using Microsoft.CodeAnalysis;
+using Microsoft.CodeAnalysis.CSharp.Syntax;
+using Microsoft.CodeAnalysis.Text;
+
+namespace Generated.Generators;
+
+/// <summary>
+/// The compiler of the declaration language. One parse feeds two outputs: source, which depends on nothing but equatable
+/// graphs and is therefore cached across edits that do not change them; and diagnostics, which keep real locations.
+/// </summary>
+[Generator(LanguageNames.CSharp)]
+public sealed class ArchitectureGenerator : IIncrementalGenerator
+{
+    /// <inheritdoc/>
+    public void Initialize(IncrementalGeneratorInitializationContext context)
+    {
+        var rootNamespace = context.AnalyzerConfigOptionsProvider.Combine(context.CompilationProvider.Select((c, _) => c.AssemblyName)).Select(
+            (pair, _) => pair.Left.GlobalOptions.TryGetValue("build_property.RootNamespace", out var name) && name.Length > 0
+                ? name
+                : pair.Right ?? "");
+
+        var configs = Declared(context, KnownNames.Config, ParseConfig).WithTrackingName(TrackingNames.Configs);
+        var configSpecs = configs.Select((parsed, _) => parsed.Spec).Where(spec => spec is not null).WithTrackingName(TrackingNames.ConfigSpecs);
+        context.RegisterSourceOutput(configSpecs, (output, spec) => Emit(output, spec!.HintName, () => ConfigPrinter.Print(spec)));
+        context.RegisterSourceOutput(configs, (output, parsed) => Report(output, parsed.Diagnostics));
+
+        var blocks = Classes(context, KnownNames.Block);
+        var parts = Classes(context, KnownNames.Part);
+        var models = Classes(context, KnownNames.Model);
+        var names = models.Select((spec, _) => spec is { IsBroken: false } ? spec.FullName : null).Where(name => name is not null)
+            .Collect()
+            .Select((all, _) => all.Select(name => name!).Distinct().OrderBy(name => name, StringComparer.Ordinal).ToEquatableArray());
+        var registry = names.Combine(rootNamespace).WithTrackingName(TrackingNames.Registry);
+        context.RegisterSourceOutput(registry, (output, pair) =>
+        {
+            if (pair.Left.Count > 0) Emit(output, "GeneratedArchitectures.g.cs", () => RegistryPrinter.Print(pair.Right, pair.Left));
+        });
+    }
+
+    /// <summary>Registers both outputs of the classes with an attribute, and gives their graphs.</summary>
+    private static IncrementalValuesProvider<ClassSpec> Classes(IncrementalGeneratorInitializationContext context, string attribute)
+    {
+        var parsed = Declared(context, attribute, ParseClass).WithTrackingName(TrackingNames.Classes);
+        var specs = parsed.Select((p, _) => p.Spec).Where(spec => spec is not null).Select((spec, _) => Analyzed(spec!)).WithTrackingName(TrackingNames.ClassSpecs);
+        context.RegisterSourceOutput(specs, (output, spec) => Emit(output, spec.HintName, () => ClassPrinter.Print(spec)));
+        context.RegisterSourceOutput(parsed, (output, p) => Report(output, p.Diagnostics.AddRange(Issues(p))));
+        if (attribute == KnownNames.Model)
+            context.RegisterSourceOutput(parsed.Collect(), (output, all) => Report(output, DuplicateModelTypes(all)));
+        return specs;
+    }
+
+    private static IncrementalValuesProvider<Parsed<TSpec>> Declared<TSpec>(
+        IncrementalGeneratorInitializationContext context,
+        string attribute,
+        Func<INamedTypeSymbol, Compilation, CancellationToken, Parsed<TSpec>> parse)
+        where TSpec : class =>
+        context.SyntaxProvider.ForAttributeWithMetadataName(
+            attribute,
+            static (node, _) => node is TypeDeclarationSyntax,
+            (match, cancellation) => InInvariantCulture(
+                () => parse((INamedTypeSymbol)match.TargetSymbol, match.SemanticModel.Compilation, cancellation)));
+
+    private static Parsed<ClassSpec> ParseClass(INamedTypeSymbol type, Compilation compilation, CancellationToken cancellation) =>
+        new ClassSource(compilation, cancellation).Parse(type);
+
+    private static Parsed<ConfigSpec> ParseConfig(INamedTypeSymbol type, Compilation compilation, CancellationToken cancellation) =>
+        ConfigParser.Parse(type, compilation, cancellation);
+
+    /// <summary>A graph with an error found by analysis gets stubs only, as one that could not be parsed.</summary>
+    private static ClassSpec Analyzed(ClassSpec spec)
+    {
+        var isWrong = !spec.IsBroken && Analyzer.Issues(spec).Any(issue => Rules.Of(issue.RuleId).DefaultSeverity == DiagnosticSeverity.Error);
+        return isWrong ? spec with { IsBroken = true } : spec;
+    }
+
+    private static IEnumerable<Diagnostic> Issues(Parsed<ClassSpec> parsed) => parsed.Spec is { IsBroken: false } spec
+        ? Analyzer.Issues(spec).Select(parsed.Places.ToDiagnostic)
+        : [];
+
+    private static ImmutableArray<Diagnostic> DuplicateModelTypes(ImmutableArray<Parsed<ClassSpec>> models)
+    {
+        var first = new Dictionary<(string ModelType, string? RequiredKey), ClassSpec>();
+        var duplicates = ImmutableArray.CreateBuilder<Diagnostic>();
+        foreach (var parsed in models)
+        {
+            if (parsed.Spec is not { Model: { } model } spec) continue;
+            var key = (model.ModelType, model.RequiredKey);
+            if (!first.TryGetValue(key, out var earlier)) first.Add(key, spec);
+            else duplicates.Add(Diagnostic.Create(Rules.DuplicateModelType, parsed.Places.Find(Anchors.ModelType), model.ModelType, earlier.Name));
+        }
+
+        return duplicates.ToImmutable();
+    }
+
+    private static void Emit(SourceProductionContext output, string hintName, Func<string> print) =>
+        output.AddSource(hintName, SourceText.From(InInvariantCulture(print), Encoding.UTF8));
+
+    private static void Report(SourceProductionContext output, ImmutableArray<Diagnostic> diagnostics)
+    {
+        foreach (var diagnostic in diagnostics) output.ReportDiagnostic(diagnostic);
+    }
+
+#pragma warning disable RS1035, RS0030 // Set for our own work only, and set back.
+    /// <summary>Keeps the machine's culture (a comma, a minus sign) out of emitted code and messages.</summary>
+    private static T InInvariantCulture<T>(Func<T> work)
+    {
+        var culture = CultureInfo.CurrentCulture;
+        try
+        {
+            CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+            return work();
+        }
+        finally
+        {
+            CultureInfo.CurrentCulture = culture;
+        }
+    }
+#pragma warning restore RS1035, RS0030
+}
