@@ -23,6 +23,7 @@ internal sealed partial class BodyParser(
     private readonly Stack<IMethodSymbol> _inlined = new();
     private readonly List<(ILocalSymbol Local, Value Value)> _locals = [];
     private readonly HashSet<ILocalSymbol> _read = new(SymbolEqualityComparer.Default);
+    private readonly HashSet<ILocalSymbol> _valueless = new(SymbolEqualityComparer.Default);
     private string _method = "";
 
     /// <summary>Members of the layers the wiring calls.</summary>
@@ -48,7 +49,7 @@ internal sealed partial class BodyParser(
         }
 
         var syntax = method.DeclaringSyntaxReferences.FirstOrDefault()?.GetSyntax(cancellation) as MethodDeclarationSyntax;
-        if (syntax is null || compilation.GetSemanticModel(syntax.SyntaxTree).GetOperation(syntax, cancellation) is not IMethodBodyOperation body
+        if (syntax is null || HasSyntaxErrors(syntax) || compilation.GetSemanticModel(syntax.SyntaxTree).GetOperation(syntax, cancellation) is not IMethodBodyOperation body
             || (body.BlockBody ?? body.ExpressionBody) is not { } block)
         {
             report.Break();
@@ -98,6 +99,7 @@ internal sealed partial class BodyParser(
         {
             report.Report(RuleId.Statement, declarator.Syntax.GetLocation(), "A declaration without a value");
             scope[declarator.Symbol] = Value.Of(0);
+            _valueless.Add(declarator.Symbol);
             return;
         }
 
@@ -118,6 +120,8 @@ internal sealed partial class BodyParser(
             case IDeconstructionAssignmentOperation deconstruction:
                 Deconstruct(deconstruction, scope);
                 break;
+            case IAssignmentOperation { Target: ILocalReferenceOperation { Local: var local } } when _valueless.Contains(local):
+                break; // The declaration has been refused already.
             case IAssignmentOperation assignment:
                 report.Report(RuleId.Reassignment, assignment.Target.Syntax.GetLocation(), assignment.Target.Syntax.ToString());
                 break;
@@ -178,6 +182,9 @@ internal sealed partial class BodyParser(
     /// <summary>Whether the C# compiler already refuses the code.</summary>
     private static bool IsError(IOperation operation) =>
         operation.DescendantsAndSelf().Any(o => o is IInvalidOperation || o.Type?.TypeKind == TypeKind.Error);
+
+    private static bool HasSyntaxErrors(SyntaxNode syntax) =>
+        syntax.ContainsDiagnostics && syntax.GetDiagnostics().Any(d => d.Severity == DiagnosticSeverity.Error);
 
     private static string Words(IOperation statement) => statement switch
     {

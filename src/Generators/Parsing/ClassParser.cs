@@ -45,7 +45,7 @@ internal sealed partial class ClassParser
         if (_attribute.HasErrors) _report.Break();
         var names = new CheckpointNames(_report);
         var parameters = Parameters(out var config);
-        var scope = new MemberScope(_type, parameters, config, _report);
+        var scope = new MemberScope(_type, parameters, config, _compilation, _report);
         var layers = Layers(new LayerParser(scope, names, _classes, _report));
         CheckTies(layers);
         var bodies = Bodies(layers, scope);

@@ -11,6 +11,7 @@ internal sealed class MemberScope(
     INamedTypeSymbol type,
     EquatableArray<ParameterSpec> parameters,
     ConfigSpec? config,
+    Compilation compilation,
     Reporter report)
 {
     private readonly string? _configName = parameters.FirstOrDefault(p => p.IsConfig)?.Name;
@@ -59,12 +60,23 @@ internal sealed class MemberScope(
     {
         if (config?.Property(name) is { } member) return member;
         if (config is { IsBroken: true }) return null;
+        if (IsRefused(where))
+        {
+            report.Break();
+            return null;
+        }
+
         var candidates = (config?.Properties.Select(p => p.Name) ?? []).Concat(parameters.Where(p => !p.IsConfig).Select(p => p.Name));
         var nearest = Nearest.To(name, candidates);
         report.Report(
             RuleId.UnknownMember, where, nearest, name, config?.Name ?? type.Name, nearest is null ? "" : $"; did you mean '{nearest}'?");
         return null;
     }
+
+    /// <summary>Whether the C# compiler already refuses the argument: <c>nameof(c.Hiden)</c> has a name, and an error of its own.</summary>
+    private bool IsRefused(Location? where) =>
+        where?.SourceTree is { } tree
+        && compilation.GetSemanticModel(tree).GetDiagnostics(where.SourceSpan).Any(d => d.Severity == DiagnosticSeverity.Error);
 
     private string Code(string member) => $"{_configName}.{member}";
 }
