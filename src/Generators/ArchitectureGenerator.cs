@@ -35,7 +35,7 @@ public sealed class ArchitectureGenerator : IIncrementalGenerator
         var blocks = Classes(context, KnownNames.Block);
         var parts = Classes(context, KnownNames.Part);
         var models = Classes(context, KnownNames.Model);
-        var names = models.Select((spec, _) => spec is { IsBroken: false } ? spec.FullName : null).Where(name => name is not null)
+        var names = models.Select((spec, _) => spec is { IsUsable: true } ? spec.FullName : null).Where(name => name is not null)
             .Collect()
             .Select((all, _) => all.Select(name => name!).Distinct().OrderBy(name => name, StringComparer.Ordinal).ToEquatableArray());
         var registry = names.Combine(rootNamespace).WithTrackingName(TrackingNames.Registry);

@@ -9,10 +9,10 @@ internal static class RegistryPrinter
     public const string HintName = "GeneratedArchitectures.g.cs";
 
     /// <param name="namespace">The assembly's root namespace; empty for the global one.</param>
-    /// <param name="models">Models in a stable order; broken ones are left out.</param>
-    public static string Print(string @namespace, IEnumerable<ClassSpec> models)
+    /// <param name="models">Fully qualified names of usable models, in a stable order.</param>
+    public static string Print(string @namespace, IEnumerable<string> models)
     {
-        var infos = models.Where(m => m.IsUsable).Select(m => $"{m.FullName}.Architecture").ToList();
+        var infos = models.Select(m => $"{m}.Architecture").ToList();
         var list = $"{Names.List}<{Names.Architectures("ArchitectureInfo")}>";
         var writer = new SourceWriter();
         FilePrinter.Header(writer, @namespace);
