@@ -123,7 +123,7 @@ internal static class PassPrinter
 
     /// <summary>A layer that the config may leave out passes its input on.</summary>
     private static string Optional(Step step, string call) =>
-        step.Layer!.When is null ? step.Access + call : $"{step.Access} is {{ }} layer ? layer{call} : {step.Inputs[0]}.alias()";
+        step.Layer!.When is null ? step.Access + call : $"{step.Access} is {{ }} {step.Results[0]}Layer ? {step.Results[0]}Layer{call} : {step.Inputs[0]}.alias()";
 
     private static string Verb(LayerSpec layer, PassKind kind) => (layer, kind) switch
     {
