@@ -1,0 +1,110 @@
+using Generated.Architectures;
+using Generated.Checkpoints;
+using Generated.Configuration;
+using Generated.Layers;
+using Generated.Tokenization;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Loading;
+
+/// <summary>Loads checkpoint folders: config.json chooses the architecture, its generated weight map says what goes where.</summary>
+public static class ModelLoader
+{
+    /// <summary>Loads a checkpoint folder.</summary>
+    /// <param name="directory">Folder with config.json and weights in any supported format, Hugging Face's or Paddle's; the format is detected.</param>
+    /// <param name="options">Type, device, group.</param>
+    /// <param name="cancellation">Stops between two tensors.</param>
+    /// <exception cref="InvalidInputException">The folder is incomplete, damaged or of an unknown architecture, or weights and config do not fit; the message says what.</exception>
+    public static LoadedModel Load(string directory, LoadOptions? options = null, CancellationToken cancellation = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        options ??= new LoadOptions();
+        var config = ConfigReader.Load(directory);
+        var (architecture, typed) = ReadConfig(config);
+        using var checkpoint = Checkpoint.Open(directory);
+        var source = Open(checkpoint, architecture, typed);
+        var model = architecture.Create(typed, new BuildOptions
+        {
+            Dtype = options.Dtype ?? source.Dtype,
+            Device = options.Device,
+            TensorParallel = options.TensorParallel,
+            Trainable = options.Trainable,
+        });
+        try
+        {
+            // Slots belong to one model; resolving the names again for this one reads no data.
+            Fill(model, new WeightSource(checkpoint, checkpoint.Layout, [.. model.Weights()], architecture.OptionalPrefix), options.Progress, cancellation);
+            var (tokenizer, problem) = LoadTokenizer(directory, model.Vocabulary);
+            return new LoadedModel(directory, model, architecture, config) { Tokenizer = tokenizer, TokenizerProblem = problem };
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The architecture that a config selects, and the config in its typed form.</summary>
+    /// <exception cref="InvalidInputException">The architecture is unknown or the config contradicts itself.</exception>
+    public static (ArchitectureInfo Architecture, object Config) ReadConfig(ConfigReader config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        if (config.Has("quantization_config"))
+            throw new InvalidInputException($"{config.Location}: 'quantization_config' says that the weights are quantized; load this checkpoint with Generated.Quant.");
+        var architecture = ArchitectureRegistry.Find(config);
+        return (architecture, architecture.ReadConfig(config));
+    }
+
+    /// <summary>Checks a checkpoint against the shapes of a model that has no memory, before one with memory is built.</summary>
+    internal static WeightSource Open(Checkpoint checkpoint, ArchitectureInfo architecture, object config)
+    {
+        if (checkpoint.IsTensorParallel)
+            throw new InvalidInputException($"{checkpoint.Location} is split over {checkpoint.Ranks.Count} tensor-parallel ranks; merge it first with 'generated convert'.");
+        using var shapes = Describe(architecture, config);
+        return new WeightSource(checkpoint, checkpoint.Layout, [.. shapes.Weights()], architecture.OptionalPrefix);
+    }
+
+    /// <summary>A model of shapes only.</summary>
+    internal static CausalModel Describe(ArchitectureInfo architecture, object config, ScalarType dtype = ScalarType.Float32)
+    {
+        try
+        {
+            return architecture.Create(config, new BuildOptions { Dtype = dtype, Device = torch.META });
+        }
+        catch (ArgumentException e)
+        {
+            throw new InvalidInputException($"The config does not describe a {architecture.Name} that can be built: {e.Message}", e);
+        }
+    }
+
+    private static void Fill(CausalModel model, WeightSource source, IProgress<double>? progress, CancellationToken cancellation)
+    {
+        source.CheckCopies();
+        var slots = model.Weights().Where(slot => slot.Kind == WeightKind.Stored).ToArray();
+        var total = slots.Sum(slot => slot.Count);
+        long done = 0;
+        foreach (var slot in slots)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            source.Fill(slot);
+            done += slot.Count;
+            progress?.Report((double)done / total);
+        }
+    }
+
+    /// <summary>A tokenizer is optional here; whoever needs one says why there is none.</summary>
+    private static (ITokenizer? Tokenizer, string? Problem) LoadTokenizer(string directory, int vocabulary)
+    {
+        try
+        {
+            var tokenizer = TokenizerLoader.Load(directory);
+            TokenizerLoader.RequireFits(tokenizer, vocabulary, directory);
+            return (tokenizer, null);
+        }
+        catch (InvalidInputException e)
+        {
+            return (null, e.Message);
+        }
+    }
+}
