@@ -104,7 +104,8 @@ internal sealed class WeightSource
                 using var right = torch.empty(shape, ScalarType.Float32);
                 Read(original, 0, range, left);
                 Read(tensors, 0, range, right);
-                if (!left.equal(right))
+                using var same = left.eq(right).all();
+                if (!same.item<bool>())
                 {
                     throw new InvalidInputException(
                         $"{_file.Location} stores '{tensors[0].Name}' apart from '{_stored[original][0].Name}' with other values, but the config ties them; set tie_word_embeddings to false in config.json.");

@@ -27,7 +27,8 @@ public sealed class Trainer : IDisposable
         _model = model;
         _data = data;
         _options = options;
-        _parameters = [.. model.TrainableParameters()];
+        _parameters = [.. model.Weights().Where(slot => slot.Kind == WeightKind.Stored && slot.Parameter is { RequiresGrad: true })
+            .Select(slot => KeyValuePair.Create(slot.Name, slot.Parameter!.Value))];
         if (_parameters.Count == 0)
             throw new ArgumentException("The model takes no gradients; build it with Trainable.", nameof(model));
         Optimizer = new AdamW(_parameters, options.Optimizer);
@@ -67,8 +68,8 @@ public sealed class Trainer : IDisposable
             throw new GeneratedException(FormattableString.Invariant($"Training has diverged: the loss of step {Steps + 1} is {loss}; lower --learning-rate or lengthen --warmup."));
         using var norm = GradientClip.ClipNorm(_parameters.Select(p => p.Value), _options.ClipNorm);
         Optimizer.Step(rate);
-        foreach (var slot in _model.Weights())
-            slot.Parameter.Changed();
+        foreach (var parameter in _model.Parameters())
+            parameter.Changed();
         return new TrainingStep(Steps, loss, norm.item<float>(), rate, tokens);
     }
 

@@ -1,0 +1,177 @@
+using System.Globalization;
+using Generated.Architectures;
+using Generated.Checkpoints;
+using Generated.Generation;
+using Generated.Loading;
+using Generated.Passes;
+using Generated.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Verification;
+
+/// <summary>
+/// Compares a loaded checkpoint with values that its original implementation gave, recorded in a safetensors file: <c>logits</c> and
+/// <c>hidden.*</c> of one pass over <c>input_ids</c> (real tokens only), <c>greedy_tokens</c> continuing row 0 and <c>greedy_tokens.batch</c>
+/// the padded batch (exactly), <c>loss</c> (mean cross entropy over row 0) and <c>grad.NAME</c>, its gradients by checkpoint name.
+/// </summary>
+public sealed class Verifier
+{
+    private const string Hidden = "hidden.";
+    private const string Gradient = "grad.";
+
+    private readonly LoadedModel _loaded;
+    private readonly ITensorSource _golden;
+    private readonly GoldenInputs _inputs;
+    private readonly double _absolute;
+    private readonly double _relative;
+
+    /// <param name="loaded">The model; float32 on the CPU for the tolerances to mean what they say.</param>
+    /// <param name="golden">The recorded values.</param>
+    /// <param name="absolute">atol of |a − b| ≤ atol + rtol · |b|.</param>
+    /// <param name="relative">rtol.</param>
+    /// <exception cref="InvalidInputException">The golden file has no usable inputs or nothing to compare.</exception>
+    public Verifier(LoadedModel loaded, ITensorSource golden, double absolute = 1e-4, double relative = 1e-3)
+    {
+        ArgumentNullException.ThrowIfNull(loaded);
+        ArgumentNullException.ThrowIfNull(golden);
+        _loaded = loaded;
+        _golden = golden;
+        _absolute = absolute;
+        _relative = relative;
+        _inputs = new GoldenInputs(golden);
+        if (!golden.Tensors.Keys.Any(IsComparable))
+            throw new InvalidInputException($"{golden.Location} holds nothing to compare: logits, hidden.N, greedy_tokens, loss or grad.NAME.");
+    }
+
+    private CausalModel Model => _loaded.Model;
+
+    /// <summary>Compares everything that the file holds, in a fixed order, as it is computed.</summary>
+    public IEnumerable<Comparison> Run()
+    {
+        foreach (var result in CompareForward())
+            yield return result;
+        foreach (var result in CompareGreedy())
+            yield return result;
+        foreach (var result in CompareGradients())
+            yield return result;
+    }
+
+    private static bool IsComparable(string name) =>
+        name is "logits" or "greedy_tokens" or "greedy_tokens.batch" or "loss" || name.StartsWith(Hidden, StringComparison.Ordinal) || name.StartsWith(Gradient, StringComparison.Ordinal);
+
+    private List<Comparison> CompareForward()
+    {
+        var names = _golden.Tensors.Keys.Where(name => name == "logits" || name.StartsWith(Hidden, StringComparison.Ordinal)).ToList();
+        var results = new List<Comparison>();
+        if (names.Count == 0)
+            return results;
+        using var noGrad = torch.no_grad();
+        using var scope = torch.NewDisposeScope();
+        using var recorder = new Recorder(names.ToHashSet(StringComparer.Ordinal));
+        using var pass = new PassContext(_inputs.Inputs(Model.Inputs, 0, _inputs.Rows)) { Probe = recorder };
+        var logits = Model.Full(_inputs.Batch(0, _inputs.Rows).ToTensor(Model.Device), pass);
+        foreach (var name in names.OrderBy(Order).ThenBy(name => name, StringComparer.Ordinal))
+        {
+            var actual = name == "logits" ? logits : recorder[name];
+            results.Add(actual is null
+                ? new Comparison(name, double.NaN, double.NaN, false) { Note = "the model has no such value" }
+                : CompareReal(name, actual.cpu(), _golden.Load(name)));
+        }
+
+        return results;
+    }
+
+    /// <summary>hidden.0 to hidden.N by number, other hidden values, then the logits.</summary>
+    private static int Order(string name) =>
+        name == "logits" ? int.MaxValue
+        : int.TryParse(name.AsSpan(Hidden.Length), NumberStyles.None, CultureInfo.InvariantCulture, out var index) ? index
+        : int.MaxValue - 1;
+
+    /// <summary>Compares [B, T, n] values where the tokens are real.</summary>
+    private Comparison CompareReal(string name, Tensor actual, Tensor expected)
+    {
+        if (!actual.shape.AsSpan().SequenceEqual(expected.shape) || actual.dim() != 3)
+            return TensorComparison.Compare(name, actual, expected, _absolute, _relative);
+        var real = Enumerable.Range(0, _inputs.Rows * _inputs.Length)
+            .Where(i => _inputs.IsReal(i / _inputs.Length, i % _inputs.Length)).Select(i => (long)i).ToArray();
+        var index = tensor(real);
+        return TensorComparison.Compare(name, Rows(actual), Rows(expected), _absolute, _relative);
+
+        Tensor Rows(Tensor x) => x.reshape(-1, x.shape[2]).index_select(0, index);
+    }
+
+    private IEnumerable<Comparison> CompareGreedy()
+    {
+        if (_golden.Tensors.ContainsKey("greedy_tokens"))
+            yield return CompareTokens("greedy_tokens", 0, 1);
+        if (_golden.Tensors.ContainsKey("greedy_tokens.batch"))
+            yield return CompareTokens("greedy_tokens.batch", 0, _inputs.Rows);
+    }
+
+    private Comparison CompareTokens(string name, int firstRow, int rows)
+    {
+        var info = _golden.Info(name);
+        var expected = GoldenInputs.Integers(_golden, name);
+        if (info.Shape.Count != 2 || info.Shape[0] != rows || info.Shape[1] == 0)
+            throw new InvalidInputException($"{_golden.Location}: {info} has to have the shape [{rows}, steps].");
+        var steps = (int)info.Shape[1];
+        var actual = new long[expected.Length];
+        using var loop = new TokenLoop(Model, _inputs.Batch(firstRow, rows), new GenerationOptions { MaxTokens = steps });
+        for (var step = 0; step < steps; step++)
+        {
+            var next = loop.Next();
+            for (var row = 0; row < rows; row++)
+                actual[row * steps + step] = next[row];
+        }
+
+        return TensorComparison.CompareTokens(name, actual, expected);
+    }
+
+    private List<Comparison> CompareGradients()
+    {
+        var names = _golden.Tensors.Keys.Where(name => name.StartsWith(Gradient, StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList();
+        var results = new List<Comparison>();
+        if (names.Count == 0 && !_golden.Tensors.ContainsKey("loss"))
+            return results;
+        using var scope = torch.NewDisposeScope();
+        var slots = names.ToDictionary(name => name, name => FindSlot(name[Gradient.Length..]));
+        foreach (var parameter in slots.Values.Select(slot => slot.Parameter!))
+            parameter.RequiresGrad = true;
+        try
+        {
+            using var pass = new PassContext(_inputs.Inputs(Model.Inputs, 0, 1));
+            var loss = Trainer.Loss(Model, _inputs.Batch(0, 1), pass);
+            if (_golden.Tensors.ContainsKey("loss"))
+                results.Add(TensorComparison.Compare("loss", loss.reshape(1), _golden.Load("loss").reshape(1), _absolute, _relative));
+            if (names.Count > 0)
+                loss.backward();
+            results.AddRange(names.Select(name => CompareGradient(name, slots[name])));
+        }
+        finally
+        {
+            foreach (var parameter in slots.Values.Select(slot => slot.Parameter!))
+            {
+                parameter.Value.grad = null;
+                parameter.RequiresGrad = false;
+            }
+        }
+
+        return results;
+    }
+
+    private Comparison CompareGradient(string name, WeightSlot slot)
+    {
+        var gradient = slot.Parameter!.Value.grad;
+        if (gradient is null)
+            return new Comparison(name, double.NaN, double.NaN, false) { Note = "the loss does not depend on it" };
+        return TensorComparison.Compare(name, slot.IsTransposed ? gradient.t() : gradient, _golden.Load(name), _absolute, _relative);
+    }
+
+    private WeightSlot FindSlot(string name)
+    {
+        var prefix = _loaded.Architecture.OptionalPrefix is { } p ? p.TrimEnd('.') + "." : null;
+        return Model.Weights().FirstOrDefault(slot => slot.Parameter is not null && (slot.Name == name || (prefix is not null && (slot.Name == prefix + name || prefix + slot.Name == name))))
+            ?? throw new InvalidInputException($"{_golden.Location}: {Gradient}{name} names no weight of the model.");
+    }
+}
