@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using System.Threading.Channels;
 using Generated.Architectures;
+using Generated.Loading;
 using Generated.Passes;
 using Generated.Tokenization;
 
@@ -14,6 +15,7 @@ public sealed class TextGenerator
     private readonly ITokenizer? _tokenizer;
     private readonly IReadOnlyList<int> _eosIds;
     private readonly int? _contextLength;
+    private readonly int _vocabulary;
 
     /// <param name="model">The model.</param>
     /// <param name="tokenizer">Its tokenizer; without one only ids go in and out.</param>
@@ -26,6 +28,7 @@ public sealed class TextGenerator
         _tokenizer = tokenizer;
         _eosIds = eosIds ?? tokenizer?.EosIds ?? [];
         _contextLength = contextLength;
+        _vocabulary = model.Vocabulary();
     }
 
     /// <summary>Streams the continuation of a text, computed on a thread of its own. Ending the enumeration early ends the computation.</summary>
@@ -144,8 +147,8 @@ public sealed class TextGenerator
                 throw new InvalidInputException($"The prompt{InRow(row)} has {prompt.Count} tokens and the model's longest sequence is {limit}: shorten it to {limit - 1} or less.");
             foreach (var id in prompt)
             {
-                if (id < 0 || id >= _model.Vocabulary)
-                    throw new InvalidInputException($"The prompt{InRow(row)} holds the token {id}, and the model's vocabulary has {_model.Vocabulary}: the tokenizer belongs to another model.");
+                if (id < 0 || id >= _vocabulary)
+                    throw new InvalidInputException($"The prompt{InRow(row)} holds the token {id}, and the model's vocabulary has {_vocabulary}: the tokenizer belongs to another model.");
             }
         }
 

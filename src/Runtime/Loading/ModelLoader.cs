@@ -24,6 +24,7 @@ public static class ModelLoader
         var (architecture, typed) = ReadConfig(config);
         using var checkpoint = Checkpoint.Open(directory);
         var source = Open(checkpoint, architecture, typed);
+        source.CheckCopies();
         var model = architecture.Create(typed, new BuildOptions
         {
             Dtype = options.Dtype ?? source.Dtype,
@@ -33,9 +34,8 @@ public static class ModelLoader
         });
         try
         {
-            // Slots belong to one model; resolving the names again for this one reads no data.
-            Fill(model, new WeightSource(checkpoint, checkpoint.Layout, [.. model.Weights()], architecture.OptionalPrefix), options.Progress, cancellation);
-            var (tokenizer, problem) = LoadTokenizer(directory, model.Vocabulary);
+            Fill(model, source, options.Progress, cancellation);
+            var (tokenizer, problem) = LoadTokenizer(directory, model.Vocabulary());
             return new LoadedModel(directory, model, architecture, config) { Tokenizer = tokenizer, TokenizerProblem = problem };
         }
         catch
@@ -56,32 +56,18 @@ public static class ModelLoader
         return (architecture, architecture.ReadConfig(config));
     }
 
-    /// <summary>Checks a checkpoint against the shapes of a model that has no memory, before one with memory is built.</summary>
-    internal static WeightSource Open(Checkpoint checkpoint, ArchitectureInfo architecture, object config)
-    {
-        if (checkpoint.IsTensorParallel)
-            throw new InvalidInputException($"{checkpoint.Location} is split over {checkpoint.Ranks.Count} tensor-parallel ranks; merge it first with 'generated convert'.");
-        using var shapes = Describe(architecture, config);
-        return new WeightSource(checkpoint, checkpoint.Layout, [.. shapes.Weights()], architecture.OptionalPrefix);
-    }
+    /// <summary>The model's view of a checkpoint, which has to hold exactly its weights.</summary>
+    internal static WeightSource Open(Checkpoint checkpoint, ArchitectureInfo architecture, object config) =>
+        checkpoint.IsTensorParallel
+            ? throw new InvalidInputException($"{checkpoint.Location} is split over {checkpoint.Ranks.Count} tensor-parallel ranks; merge it into one checkpoint first.")
+            : new WeightSource(checkpoint, checkpoint.Layout, architecture, config);
 
-    /// <summary>A model of shapes only.</summary>
-    internal static CausalModel Describe(ArchitectureInfo architecture, object config, ScalarType dtype = ScalarType.Float32)
-    {
-        try
-        {
-            return architecture.Create(config, new BuildOptions { Dtype = dtype, Device = torch.META });
-        }
-        catch (ArgumentException e)
-        {
-            throw new InvalidInputException($"The config does not describe a {architecture.Name} that can be built: {e.Message}", e);
-        }
-    }
+    /// <summary>Size of a model's vocabulary: rows of its token embedding.</summary>
+    internal static int Vocabulary(this CausalModel model) => model.Weights().Select(slot => slot.Layer).OfType<Embedding>().First().Count;
 
     private static void Fill(CausalModel model, WeightSource source, IProgress<double>? progress, CancellationToken cancellation)
     {
-        source.CheckCopies();
-        var slots = model.Weights().Where(slot => slot.Kind == WeightKind.Stored).ToArray();
+        var slots = model.Weights().Where(slot => !slot.IsTied).ToArray();
         var total = slots.Sum(slot => slot.Count);
         long done = 0;
         foreach (var slot in slots)

@@ -8,41 +8,39 @@ namespace Generated.Loading;
 
 /// <summary>
 /// A checkpoint seen through a model's weight map: which file tensors hold which weight. Construction checks the whole checkpoint, so
-/// that a tensor that is missing, left over or of another shape shows before any data is read, all in one error.
+/// that a tensor that is missing, left over or of another shape shows before any memory is taken, all in one error.
 /// </summary>
 internal sealed class WeightSource
 {
     private readonly ITensorSource _file;
-    private readonly Dictionary<WeightSlot, Stored[]> _stored = [];
-    private readonly List<(WeightSlot Copy, Stored[] Tensors)> _copies = [];
+    private readonly Dictionary<string, IReadOnlyList<FileTensor>> _stored = new(StringComparer.Ordinal);
+    private readonly List<(TensorSpec Copy, IReadOnlyList<FileTensor> Tensors)> _copies = [];
 
     /// <param name="file">The checkpoint.</param>
     /// <param name="layout">Whose names and axes it has.</param>
-    /// <param name="slots">Every slot of the model, tied and ignored ones included.</param>
-    /// <param name="optionalPrefix">A component that files may lack in front of every name.</param>
+    /// <param name="architecture">The architecture.</param>
+    /// <param name="config">Its typed config.</param>
     /// <exception cref="InvalidInputException">The checkpoint does not hold exactly this model's weights.</exception>
-    public WeightSource(ITensorSource file, CheckpointLayout layout, IReadOnlyCollection<WeightSlot> slots, string? optionalPrefix)
+    public WeightSource(ITensorSource file, CheckpointLayout layout, ArchitectureInfo architecture, object config)
     {
         _file = file;
-        var names = new CheckpointNames(file, layout, optionalPrefix);
+        Specs = [.. architecture.TensorsOf(config)];
+        var names = new CheckpointNames(file, layout, architecture.OptionalPrefix);
         var problems = new CoverageReport(file.Location);
         var leftOver = new HashSet<string>(file.Tensors.Keys, StringComparer.Ordinal);
-        foreach (var slot in slots)
+        foreach (var spec in Specs)
         {
-            var isOptional = slot.Kind != WeightKind.Stored;
-            var found = new List<Stored>();
-            foreach (var wanted in Wanted(slot, layout))
+            var found = new List<FileTensor>();
+            foreach (var wanted in FileTensor.Of(spec, layout))
             {
                 if (names.Find(wanted.Name) is not { } name)
                 {
-                    if (!isOptional)
+                    if (spec.TiedTo is null)
                         problems.Missing(wanted.Name, wanted.Shape);
                     continue;
                 }
 
                 leftOver.Remove(name);
-                if (slot.Kind == WeightKind.Ignored)
-                    continue;
                 var info = file.Tensors[name];
                 if (!info.Shape.SequenceEqual(wanted.Shape))
                     problems.WrongShape(info, wanted.Shape);
@@ -52,18 +50,21 @@ internal sealed class WeightSource
                     found.Add(wanted with { Name = name });
             }
 
-            if (slot.Kind == WeightKind.Stored)
-                _stored[slot] = [.. found];
-            else if (slot.Kind == WeightKind.Tied && found.Count > 0)
-                _copies.Add((slot, [.. found]));
+            if (spec.TiedTo is null)
+                _stored[spec.Name] = found;
+            else if (found.Count > 0)
+                _copies.Add((spec, found));
         }
 
-        foreach (var name in leftOver)
+        var ignored = new IgnoredNames(architecture.Ignored, architecture.OptionalPrefix);
+        foreach (var name in leftOver.Where(name => !ignored.Contains(name)).Order(StringComparer.Ordinal))
             problems.Extra(file.Tensors[name]);
         problems.ThrowIfAny();
-        Dtype = slots.Where(s => s.Kind == WeightKind.Stored && _stored[s].Length > 0)
-            .Select(s => file.Tensors[_stored[s][0].Name].DType.ToScalarType()).FirstOrDefault(ScalarType.Float32);
+        Dtype = file.Tensors[_stored.Values.First(tensors => tensors.Count > 0)[0].Name].DType.ToScalarType();
     }
+
+    /// <summary>Every tensor of the model.</summary>
+    public IReadOnlyList<TensorSpec> Specs { get; }
 
     /// <summary>Type of the first stored weight.</summary>
     public ScalarType Dtype { get; }
@@ -75,18 +76,21 @@ internal sealed class WeightSource
         foreach (var piece in slot.Pieces())
         {
             using var view = slot.View(piece);
-            Read(slot, axis, piece.Source, view);
+            Read(slot.Spec, axis, piece.Source, view);
         }
 
         slot.Parameter!.Changed();
     }
 
     /// <summary>Reads a range of a whole weight along an axis, converting to the destination's type and device.</summary>
-    /// <param name="slot">A stored slot.</param>
-    /// <param name="axis">0 or 1, in the parameter's layout.</param>
+    /// <param name="spec">A weight that is not tied.</param>
+    /// <param name="axis">0 or 1, in the canonical layout.</param>
     /// <param name="range">Indices along the axis.</param>
     /// <param name="destination">Shaped as the range.</param>
-    public void Read(WeightSlot slot, int axis, WeightRange range, Tensor destination) => Read(_stored[slot], axis, range, destination);
+    public void Read(TensorSpec spec, int axis, WeightRange range, Tensor destination) => Read(_stored[spec.Name], axis, range, destination);
+
+    /// <summary>Type of a weight in the file.</summary>
+    public DType TypeOf(TensorSpec spec) => _file.Tensors[_stored[spec.TiedTo ?? spec.Name][0].Name].DType;
 
     /// <summary>Refuses a checkpoint whose stored copy of a tied matrix is another matrix: the model would drop it in silence.</summary>
     /// <exception cref="InvalidInputException">A copy differs.</exception>
@@ -95,26 +99,26 @@ internal sealed class WeightSource
         const long Piece = 4096;
         foreach (var (copy, tensors) in _copies)
         {
-            var original = _stored.Keys.First(slot => slot.Parameter == copy.Parameter);
+            var original = _stored[copy.TiedTo!];
             for (long row = 0; row < copy.Shape[0]; row += Piece)
             {
                 var range = new WeightRange(row, Math.Min(Piece, copy.Shape[0] - row));
-                long[] shape = [range.Length, copy.Shape[1]];
-                using var left = torch.empty(shape, ScalarType.Float32);
-                using var right = torch.empty(shape, ScalarType.Float32);
+                using var left = torch.empty([range.Length, copy.Shape[1]], ScalarType.Float32);
+                using var right = torch.empty_like(left);
                 Read(original, 0, range, left);
                 Read(tensors, 0, range, right);
-                using var same = left.eq(right).all();
-                if (!same.item<bool>())
+                using var equal = left.eq(right);
+                using var all = equal.all();
+                if (!all.item<bool>())
                 {
                     throw new InvalidInputException(
-                        $"{_file.Location} stores '{tensors[0].Name}' apart from '{_stored[original][0].Name}' with other values, but the config ties them; set tie_word_embeddings to false in config.json.");
+                        $"{_file.Location} stores '{tensors[0].Name}' with other values than '{original[0].Name}', but the config ties them; set tie_word_embeddings to false in config.json.");
                 }
             }
         }
     }
 
-    private void Read(Stored[] tensors, int axis, WeightRange range, Tensor destination)
+    private void Read(IReadOnlyList<FileTensor> tensors, int axis, WeightRange range, Tensor destination)
     {
         foreach (var stored in tensors)
         {
@@ -137,23 +141,4 @@ internal sealed class WeightSource
         var start = Math.Max(a.Start, b.Start);
         return new WeightRange(start, Math.Min(a.Start + a.Length, b.Start + b.Length) - start);
     }
-
-    /// <summary>The file tensors that hold a slot's weight, by their full names.</summary>
-    private static IEnumerable<Stored> Wanted(WeightSlot slot, CheckpointLayout layout)
-    {
-        if (slot.Kind == WeightKind.Ignored)
-            return [new Stored(slot.Name, default, false, [])];
-        return layout == CheckpointLayout.HuggingFace
-            ? [new Stored(slot.Name, new WeightRange(0, slot.Shape[0]), slot.IsTransposed, slot.FileShape)]
-            : slot.Paddle.Select(p => new Stored(p.Name, new WeightRange(p.Start, p.Length), p.IsTransposed, FileShape(slot, p)));
-    }
-
-    /// <summary>Shape that a tensor of a slot has in Paddle's file.</summary>
-    internal static IReadOnlyList<long> FileShape(WeightSlot slot, PaddleTensor tensor) =>
-        slot.Shape.Count == 1 ? [tensor.Length]
-        : tensor.IsTransposed ? [slot.Shape[1], tensor.Length]
-        : [tensor.Length, slot.Shape[1]];
-
-    /// <summary>A file tensor with consecutive rows of a weight.</summary>
-    private sealed record Stored(string Name, WeightRange Rows, bool IsTransposed, IReadOnlyList<long> Shape);
 }

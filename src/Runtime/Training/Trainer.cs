@@ -27,7 +27,7 @@ public sealed class Trainer : IDisposable
         _model = model;
         _data = data;
         _options = options;
-        _parameters = [.. model.Weights().Where(slot => slot.Kind == WeightKind.Stored && slot.Parameter is { RequiresGrad: true })
+        _parameters = [.. model.Weights().Where(slot => !slot.IsTied && slot.Parameter is { RequiresGrad: true })
             .Select(slot => KeyValuePair.Create(slot.Name, slot.Parameter!.Value))];
         if (_parameters.Count == 0)
             throw new ArgumentException("The model takes no gradients; build it with Trainable.", nameof(model));

@@ -165,7 +165,7 @@ public sealed class Verifier
         var gradient = slot.Parameter!.Value.grad;
         if (gradient is null)
             return new Comparison(name, double.NaN, double.NaN, false) { Note = "the loss does not depend on it" };
-        return TensorComparison.Compare(name, slot.IsTransposed ? gradient.t() : gradient, _golden.Load(name), _absolute, _relative);
+        return TensorComparison.Compare(name, slot.Spec.StoredInOut ? gradient.t() : gradient, _golden.Load(name), _absolute, _relative);
     }
 
     private WeightSlot FindSlot(string name)

@@ -21,12 +21,12 @@ internal sealed class HandLlama : CausalModel
     {
         _shape = shape;
         var build = new BuildContext(options);
+        Initialize(build);
         _embed = new Embedding(build, shape.Vocab, shape.Hidden);
         for (var i = 0; i < shape.Layers; i++)
             _blocks.Add(new HandBlock(build, shape));
         _norm = new RmsNorm(build, shape.Hidden, shape.Epsilon);
-        _head = new DenseLinear(build, shape.Hidden, shape.Vocab, tiedTo: shape.Tied ? _embed : null);
-        Built(build);
+        _head = new DenseLinear(build, shape.Hidden, shape.Vocab, tied: shape.Tied ? _embed : null);
     }
 
     public static ArchitectureInfo Architecture { get; } = new()
@@ -36,7 +36,9 @@ internal sealed class HandLlama : CausalModel
         Architectures = ["LlamaForCausalLM"],
         ReadConfig = LlamaShape.Read,
         WriteConfig = (config, writer) => ((LlamaShape)config).Write(writer),
-        Structure = _ => throw new NotSupportedException(),
+        Ignored = ["model.layers.{i}.self_attn.rotary_emb.inv_freq"],
+        StructureOf = _ => throw new NotSupportedException(),
+        TensorsOf = config => Tensors((LlamaShape)config),
         Create = (config, options) => new HandLlama((LlamaShape)config, options),
     };
 
@@ -46,7 +48,13 @@ internal sealed class HandLlama : CausalModel
 
     public override IInputScheme Inputs => CausalInputs.Instance;
 
-    public override int Vocabulary => _shape.Vocab;
+    public override IReadOnlyList<Block> AllBlocks => [];
+
+    public override IReadOnlyList<LinearSite> LinearSites => [];
+
+    public override void Build(BuildContext build)
+    {
+    }
 
     public override Tensor Full(Tensor ids, PassContext pass) => Run(ids, pass, (block, x) => block.Run(x, pass, block.Attend.Apply), x => x);
 
@@ -56,17 +64,42 @@ internal sealed class HandLlama : CausalModel
 
     public override Tensor Eager(Tensor ids, PassContext pass) => Full(ids, pass);
 
-    public override IEnumerable<WeightSlot> Weights() =>
-    [
-        .. _embed.Slots(new LayerNames("model.embed_tokens") { Paddle = "llama.embed_tokens" }),
-        .. _blocks.SelectMany((block, i) => block.Weights(i)),
-        .. _norm.Slots(new LayerNames("model.norm") { Paddle = "llama.norm" }),
-        .. _head.Slots(new LayerNames("lm_head") { Paddle = "lm_head.weight", TiedTo = "model.embed_tokens.weight" }),
-    ];
+    public override IEnumerable<WeightSlot> Weights() => Tensors(_shape).Select(spec => new WeightSlot(spec, Layer(spec.Layer)));
 
-    public override IEnumerable<LinearSlot> Linears() => [];
+    private object Layer(string path)
+    {
+        var parts = path.Split('/');
+        return parts[0] switch { "embed" => _embed, "norm" => _norm, "head" => _head, _ => _blocks[int.Parse(parts[0])].Layer(parts[1]) };
+    }
 
-    public override IEnumerable<NormSlot> Norms() => [];
+    private static IEnumerable<TensorSpec> Tensors(LlamaShape s)
+    {
+        var kv = s.KvHeads * s.HeadDim;
+        yield return Tensor("embed", "embed_tokens", [s.Vocab, s.Hidden], PaddleLayout.Same);
+        for (var i = 0; i < s.Layers; i++)
+        {
+            foreach (var (name, shape) in new (string, long[])[]
+            {
+                ("input_layernorm", [s.Hidden]), ("self_attn.q_proj", [s.Hidden, s.Hidden]), ("self_attn.k_proj", [kv, s.Hidden]),
+                ("self_attn.v_proj", [kv, s.Hidden]), ("self_attn.o_proj", [s.Hidden, s.Hidden]), ("post_attention_layernorm", [s.Hidden]),
+                ("mlp.gate_proj", [s.Ffn, s.Hidden]), ("mlp.up_proj", [s.Ffn, s.Hidden]), ("mlp.down_proj", [s.Hidden, s.Ffn]),
+            })
+            {
+                yield return Tensor($"{i}/{name}", $"layers.{i}.{name}", shape, PaddleLayout.Transposed);
+            }
+        }
+
+        yield return Tensor("norm", "norm", [s.Hidden], PaddleLayout.Same);
+        yield return new TensorSpec("head", TensorKind.Weight, "lm_head.weight", [s.Vocab, s.Hidden])
+        {
+            Paddle = "lm_head.weight",
+            PaddleLayout = PaddleLayout.Transposed,
+            TiedTo = s.Tied ? "model.embed_tokens.weight" : null,
+        };
+
+        static TensorSpec Tensor(string layer, string name, long[] shape, PaddleLayout layout) =>
+            new(layer, TensorKind.Weight, $"model.{name}.weight", shape) { Paddle = $"llama.{name}.weight", PaddleLayout = layout };
+    }
 
     private Tensor Run(Tensor ids, PassContext pass, Func<HandBlock, Tensor, Tensor> block, Func<Tensor, Tensor> last)
     {
@@ -134,16 +167,17 @@ internal sealed class HandLlama : CausalModel
             return h + _down.Apply(_gate.Apply(normed, pass).silu() * _up.Apply(normed, pass), pass);
         }
 
-        public IEnumerable<WeightSlot> Weights(int i)
+        public object Layer(string name) => name switch
         {
-            LayerNames Name(string name) => new($"model.layers.{i}.{name}") { Paddle = $"llama.layers.{i}.{name}" };
-            return
-            [
-                .. _attentionNorm.Slots(Name("input_layernorm")), .. _q.Slots(Name("self_attn.q_proj")), .. _k.Slots(Name("self_attn.k_proj")),
-                .. _v.Slots(Name("self_attn.v_proj")), .. _o.Slots(Name("self_attn.o_proj")), .. _mlpNorm.Slots(Name("post_attention_layernorm")),
-                .. _gate.Slots(Name("mlp.gate_proj")), .. _up.Slots(Name("mlp.up_proj")), .. _down.Slots(Name("mlp.down_proj")),
-                WeightSlot.Ignored($"model.layers.{i}.self_attn.rotary_emb.inv_freq"),
-            ];
-        }
+            "input_layernorm" => _attentionNorm,
+            "post_attention_layernorm" => _mlpNorm,
+            "self_attn.q_proj" => _q,
+            "self_attn.k_proj" => _k,
+            "self_attn.v_proj" => _v,
+            "self_attn.o_proj" => _o,
+            "mlp.gate_proj" => _gate,
+            "mlp.up_proj" => _up,
+            _ => _down,
+        };
     }
 }
