@@ -83,11 +83,11 @@ internal sealed class WeightSource
     }
 
     /// <summary>Reads a range of a whole weight along an axis, converting to the destination's type and device.</summary>
-    /// <param name="spec">A weight that is not tied.</param>
+    /// <param name="spec">The weight; a tied one is read from its owner.</param>
     /// <param name="axis">0 or 1, in the canonical layout.</param>
     /// <param name="range">Indices along the axis.</param>
     /// <param name="destination">Shaped as the range.</param>
-    public void Read(TensorSpec spec, int axis, WeightRange range, Tensor destination) => Read(_stored[spec.Name], axis, range, destination);
+    public void Read(TensorSpec spec, int axis, WeightRange range, Tensor destination) => Read(_stored[spec.TiedTo ?? spec.Name], axis, range, destination);
 
     /// <summary>Type of a weight in the file.</summary>
     public DType TypeOf(TensorSpec spec) => _file.Tensors[_stored[spec.TiedTo ?? spec.Name][0].Name].DType;

@@ -52,6 +52,9 @@ public sealed class TokenBatches
     /// <summary>Windows of a batch.</summary>
     public int BatchSize { get; }
 
+    /// <summary>Decides the order.</summary>
+    public ulong Seed => _seed;
+
     /// <summary>Windows of an epoch.</summary>
     public int WindowsPerEpoch => _order.Length;
 

@@ -1,0 +1,112 @@
+using Generated.Architectures;
+using Generated.Checkpoints;
+using Generated.Checkpoints.Writing;
+using Generated.Configuration;
+using Generated.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Loading;
+
+/// <summary>Writes the files of a checkpoint folder, tensor by tensor, wherever their values come from.</summary>
+/// <param name="architecture">The architecture.</param>
+/// <param name="config">Its typed config.</param>
+/// <param name="options">Layout, format, type.</param>
+internal sealed class CheckpointFolder(ArchitectureInfo architecture, object config, SaveOptions options)
+{
+    /// <summary>Files beside the weights that belong to a tokenizer or to generation.</summary>
+    private static readonly string[] Companions =
+    [
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt",
+        "generation_config.json", "chat_template.jinja", "chat_template.json", "*.model", "*.tiktoken",
+    ];
+
+    /// <summary>Gives rows of a whole weight, [rows, …] in the canonical layout, any type and device; the caller disposes the tensor.</summary>
+    public delegate Tensor RowReader(TensorSpec spec, WeightRange rows);
+
+    /// <summary>Writes the tensor files.</summary>
+    /// <param name="folder">An existing folder.</param>
+    /// <param name="specs">Every tensor of the model.</param>
+    /// <param name="typeOf">Type that a tensor has if none is asked for.</param>
+    /// <param name="read">Where values come from.</param>
+    /// <param name="cancellation">Stops between two tensors.</param>
+    /// <exception cref="InvalidInputException">The layout has no place for one of the tensors.</exception>
+    public void WriteTensors(string folder, IReadOnlyList<TensorSpec> specs, Func<TensorSpec, ScalarType> typeOf, RowReader read, CancellationToken cancellation)
+    {
+        options.Check();
+        var plan = specs.SelectMany(spec => Stored(spec).Select(tensor => (Spec: spec, Tensor: tensor, Type: options.Dtype ?? typeOf(spec)))).ToList();
+        var writeOptions = new CheckpointWriteOptions
+        {
+            Format = options.Format,
+            MaxShardBytes = options.MaxShardBytes,
+            Metadata = new Dictionary<string, string> { ["format"] = options.Layout == CheckpointLayout.Paddle ? "np" : "pt" },
+        };
+        using var writer = CheckpointWriter.Create(folder, plan.Select(p => new TensorInfo(p.Tensor.Name, p.Type.ToDType(), [.. p.Tensor.Shape])), writeOptions);
+        var total = plan.Sum(p => p.Tensor.Rows.Length * (double)p.Spec.Shape.Skip(1).Aggregate(1L, (a, b) => a * b));
+        double done = 0;
+        using var noGrad = torch.no_grad();
+        foreach (var (spec, tensor, type) in plan)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var rows = read(spec, tensor.Rows);
+            using var typed = rows.to_type(type);
+            using var stored = tensor.IsTransposed ? typed.t() : typed.alias();
+            writer.Append(tensor.Name, stored);
+            done += rows.NumberOfElements;
+            options.Progress?.Report(done / total);
+        }
+
+        writer.Complete();
+    }
+
+    /// <summary>Writes config.json: the source's keys where there is one, the architecture's own, and what says type and class.</summary>
+    public void WriteConfig(string folder, ConfigReader? source, ScalarType type)
+    {
+        var writer = source is null ? new ConfigWriter() : new ConfigWriter(source);
+        if (options.Layout == CheckpointLayout.Paddle)
+        {
+            writer.Set("model_type", architecture.PaddleModelType ?? architecture.ModelType);
+            if (architecture.PaddleArchitectures.Count > 0)
+                writer.Set("architectures", [architecture.PaddleArchitectures[0]]);
+            writer.Remove("torch_dtype");
+            writer.Remove("transformers_version");
+            writer.Set("dtype", NameOf(type));
+        }
+        else
+        {
+            writer.Set("model_type", architecture.ModelType);
+            var known = source?.StringArray("architectures") ?? [];
+            if (architecture.Architectures.Count > 0 && !known.Any(architecture.Architectures.Contains))
+                writer.Set("architectures", [architecture.Architectures[0]]);
+            writer.Remove("paddlenlp_version");
+            writer.Set(source?.Has("dtype") == true && !source.Has("torch_dtype") && !source.Has("paddlenlp_version") ? "dtype" : "torch_dtype", NameOf(type));
+        }
+
+        architecture.WriteConfig(config, writer);
+        writer.Save(Path.Combine(folder, ConfigReader.FileName));
+    }
+
+    /// <summary>Copies the tokenizer's and the generation's files, as far as they are there.</summary>
+    public static void CopyCompanions(string from, string to)
+    {
+        foreach (var pattern in Companions)
+        {
+            foreach (var file in Directory.EnumerateFiles(from, pattern))
+                File.Copy(file, Path.Combine(to, Path.GetFileName(file)), overwrite: true);
+        }
+    }
+
+    /// <summary>Name of a type in config files: float32, bfloat16, float16.</summary>
+    public static string NameOf(ScalarType type) => type.ToString().ToLowerInvariant();
+
+    private IReadOnlyList<FileTensor> Stored(TensorSpec spec)
+    {
+        // Hugging Face's files hold a tied matrix once; Paddle's hold a second copy where the declaration says so.
+        if (spec.TiedTo is not null && (options.Layout == CheckpointLayout.HuggingFace || spec.Paddle is null))
+            return [];
+        var tensors = FileTensor.Of(spec, options.Layout);
+        return tensors.Count > 0
+            ? tensors
+            : throw new InvalidInputException($"{architecture.Name} has no Paddle counterpart of '{spec.Name}': write it in the Hugging Face layout.");
+    }
+}
