@@ -19,6 +19,8 @@ namespace Generated.Generators;
 [Generator(LanguageNames.CSharp)]
 public sealed class ArchitectureGenerator : IIncrementalGenerator
 {
+    private static readonly Encoding WithoutMark = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+
     /// <inheritdoc/>
     public void Initialize(IncrementalGeneratorInitializationContext context)
     {
@@ -101,7 +103,7 @@ public sealed class ArchitectureGenerator : IIncrementalGenerator
     }
 
     private static void Emit(SourceProductionContext output, string hintName, Func<string> print) =>
-        output.AddSource(hintName, SourceText.From(InInvariantCulture(print), Encoding.UTF8));
+        output.AddSource(hintName, SourceText.From(InInvariantCulture(print), WithoutMark));
 
     private static void Report(SourceProductionContext output, ImmutableArray<Diagnostic> diagnostics)
     {
