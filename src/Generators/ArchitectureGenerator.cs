@@ -37,13 +37,13 @@ public sealed class ArchitectureGenerator : IIncrementalGenerator
         var blocks = Classes(context, KnownNames.Block);
         var parts = Classes(context, KnownNames.Part);
         var models = Classes(context, KnownNames.Model);
-        var names = models.Select((spec, _) => spec is { IsUsable: true } ? spec.FullName : null).Where(name => name is not null)
+        var names = models.Select((spec, _) => spec.IsUsable ? spec.FullName : null).Where(name => name is not null)
             .Collect()
             .Select((all, _) => all.Select(name => name!).Distinct().OrderBy(name => name, StringComparer.Ordinal).ToEquatableArray());
         var registry = names.Combine(rootNamespace).WithTrackingName(TrackingNames.Registry);
         context.RegisterSourceOutput(registry, (output, pair) =>
         {
-            if (pair.Left.Count > 0) Emit(output, "GeneratedArchitectures.g.cs", () => RegistryPrinter.Print(pair.Right, pair.Left));
+            if (pair.Left.Count > 0) Emit(output, RegistryPrinter.HintName, () => RegistryPrinter.Print(pair.Right, pair.Left));
         });
     }
 
@@ -76,14 +76,14 @@ public sealed class ArchitectureGenerator : IIncrementalGenerator
     private static Parsed<ConfigSpec> ParseConfig(INamedTypeSymbol type, Compilation compilation, CancellationToken cancellation) =>
         ConfigParser.Parse(type, compilation, cancellation);
 
-    /// <summary>A graph with an error found by analysis gets stubs only, as one that could not be parsed.</summary>
-    private static ClassSpec Analyzed(ClassSpec spec)
-    {
-        var isWrong = !spec.IsBroken && Analyzer.Issues(spec).Any(issue => Rules.Of(issue.RuleId).DefaultSeverity == DiagnosticSeverity.Error);
-        return isWrong ? spec with { IsBroken = true } : spec;
-    }
+    /// <summary>A graph with an error found by analysis, or that uses one, gets stubs only, as one that could not be parsed.</summary>
+    private static ClassSpec Analyzed(ClassSpec spec) => spec.IsUsable && IsWrong(spec) ? spec with { IsBroken = true } : spec;
 
-    private static IEnumerable<Diagnostic> Issues(Parsed<ClassSpec> parsed) => parsed.Spec is { IsBroken: false } spec
+    private static bool IsWrong(ClassSpec spec) =>
+        Analyzer.Issues(spec).Any(issue => Rules.Of(issue.RuleId).DefaultSeverity == DiagnosticSeverity.Error)
+        || spec.Layers.Any(layer => layer switch { UseSpec use => IsWrong(use.Part), RepeatSpec repeat => IsWrong(repeat.Block), _ => false });
+
+    private static IEnumerable<Diagnostic> Issues(Parsed<ClassSpec> parsed) => parsed.Spec is { } spec
         ? Analyzer.Issues(spec).Select(parsed.Places.ToDiagnostic)
         : [];
 

@@ -24,25 +24,28 @@ internal static class PresetChecks
 
     private static IEnumerable<Issue> Sizes(PresetSpec preset, FlatLayer layer)
     {
-        var where = Anchors.Layer(layer.Path.Split('.')[0]);
         switch (layer.Spec)
         {
             case AttentionSpec attention:
                 if (Number(preset, attention.Heads) is { } heads && Number(preset, attention.KvHeads) is { } kvHeads && kvHeads > 0 && heads % kvHeads != 0)
-                    yield return Issue.At(where, RuleId.KvHeads, preset.Name, Text(heads), Text(kvHeads), layer.Path);
+                    yield return Issue.At(Where(layer, 1), RuleId.KvHeads, preset.Name, Text(heads), Text(kvHeads), layer.Path);
                 break;
             case RotarySpec rotary:
                 var pairs = rotary.Positions == PositionChoice.SequenceAndBlock ? 4 : 2;
                 if (Number(preset, rotary.Dim ?? rotary.HeadDim) is { } width && width % pairs != 0)
-                    yield return Issue.At(where, RuleId.OddHeadWidth, layer.Path, preset.Name, Text(width));
+                    yield return Issue.At(Where(layer, 0), RuleId.OddHeadWidth, layer.Path, preset.Name, Text(width));
                 break;
             case LinearSpec { When: { } when } linear when Flag(preset, when) == false:
                 if (Number(preset, linear.Input) is { } input && Number(preset, linear.Output) is { } output && input != output)
                     yield return Issue.At(
-                        where, RuleId.WidthMismatch, $"{layer.Path}, absent in preset {preset.Name},", $"{linear.Output.Member} = {Text(output)}", $"{linear.Input.Member} = {Text(input)}");
+                        Where(layer, 1), RuleId.WidthMismatch, $"{layer.Path}, absent in preset {preset.Name},", $"{linear.Output.Member} = {Text(output)}", $"{linear.Input.Member} = {Text(input)}");
                 break;
         }
     }
+
+    /// <summary>The attribute's argument; in a part, the layer that uses the part.</summary>
+    private static string Where(FlatLayer layer, int argument) =>
+        layer.IsInPart ? Anchors.Layer(layer.Path.Split('.')[0]) : Anchors.LayerArgument(layer.Path, argument);
 
     private static IEnumerable<Issue> Degree(PresetSpec preset, int degree, FlatLayer layer, Split split)
     {

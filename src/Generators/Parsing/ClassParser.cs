@@ -130,6 +130,9 @@ internal sealed partial class ClassParser
             _report.Report(RuleId.UnreadableDeclaration, where, type.Name, type.ContainingAssembly.Name);
         else if (config is null or { IsBroken: true })
             _report.Break(); // Reported at the config.
+        foreach (var preset in type.GetMembers().OfType<IPropertySymbol>())
+            if (preset.Attribute(KnownNames.Preset) is { } attribute && preset.Locations.FirstOrDefault() is { IsInSource: true } place)
+                _report.Mark(Anchors.Preset(new AttributeReader(attribute, _cancellation).Text(0)), place);
         return config;
     }
 

@@ -134,7 +134,7 @@ internal static class ConfigPrinter
             .Line("/// <param name=\"writer\">The config.json.</param>");
         using (writer.Block($"public void Write({Writer} writer)"))
         {
-            foreach (var property in spec.Properties.Where(p => p.IsSettable && p.Keys.Count > 0))
+            foreach (var property in spec.Properties.Where(p => !spec.IsBroken && p.IsSettable && p.Keys.Count > 0))
             {
                 var key = Quoting.Literal(property.Keys[0]);
                 writer.Line(property.Kind switch
