@@ -19,6 +19,19 @@ public sealed class PaddleWriterTests
         Assert.Equal(File.ReadAllBytes(Files.Fixture(fixture)), File.ReadAllBytes(folder["model_state.pdparams"]));
     }
 
+    [Fact]
+    public void Write_TiedTensors_ShareOneParameterName()
+    {
+        using var folder = Files.Temporary();
+        using var source = new MemorySource().Add("embed", DType.F32, 2).Add("head", DType.F32, 2);
+        var names = new Dictionary<string, string> { ["embed"] = "embedding_0.w_0", ["head"] = "embedding_0.w_0" };
+        CheckpointWriter.Write(source, folder.Path, Options(names));
+        var text = System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(folder["model_state.pdparams"]));
+        Assert.Equal(text.IndexOf("embedding_0.w_0", StringComparison.Ordinal), text.LastIndexOf("embedding_0.w_0", StringComparison.Ordinal));
+        using var written = Checkpoint.Open(folder.Path);
+        Assert.Equal(names, written.ParameterNames);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]

@@ -27,6 +27,7 @@ public sealed class SafetensorsTests
     [InlineData("llama-bf16-sharded/model-00001-of-00002.safetensors")]
     [InlineData("llama/golden.safetensors")]
     [InlineData("paddle-encodings/expected.safetensors")]
+    [InlineData("paddle-encodings/bf16_as_u16.safetensors")]
     public void Write_ContentsOfARecordedFile_GivesItsBytes(string fixture)
     {
         // The recorded files were written by the reference implementation.

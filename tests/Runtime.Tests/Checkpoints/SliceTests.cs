@@ -101,6 +101,30 @@ public sealed class SliceTests
         Assert.Throws<ArgumentException>(() => file.Read("model.norm.weight", new byte[255]));
     }
 
+    [Fact]
+    public void Read_BeyondTwoGigabytes_FindsTheBytes()
+    {
+        // A file of 6 GB that takes no space: only its header and its last bytes are written.
+        using var folder = Files.Temporary();
+        const long Rows = 3, Columns = 1L << 30;
+        var header = System.Text.Encoding.ASCII.GetBytes($$$"""{"x":{"dtype":"F16","shape":[{{{Rows}}},{{{Columns}}}],"data_offsets":[0,{{{Rows * Columns * 2}}}]}}""");
+        using (var stream = File.Create(folder["x.safetensors"]))
+        {
+            stream.Write(BitConverter.GetBytes((long)header.Length));
+            stream.Write(header);
+            stream.SetLength(stream.Position + (Rows * Columns * 2));
+            stream.Seek(-4, SeekOrigin.End);
+            stream.Write([1, 2, 3, 4]);
+        }
+
+        using var file = SafetensorsFile.Open(folder["x.safetensors"]);
+        var end = TensorSlice.Along(file.Info("x"), 0, 2, 1).Narrow(1, Columns - 3, 3);
+        var bytes = new byte[6];
+        file.Read("x", end, bytes);
+        Assert.Equal([0, 0, 1, 2, 3, 4], bytes);
+        Assert.Contains("too large", Assert.Throws<InvalidInputException>(() => file.ReadBytes("x")).Message, StringComparison.Ordinal);
+    }
+
     private static byte[] Bytes(ITensorSource source, Case c)
     {
         var slice = c.Slice(source.Info("x"));

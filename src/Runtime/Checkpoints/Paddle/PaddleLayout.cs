@@ -65,7 +65,9 @@ internal sealed class PaddleLayout
             Items([.. tensors.Select(tensor => (Action)(() =>
             {
                 Text("name:" + tensor.Name, tensor.Name);
-                Text(null, parameterNames.GetValueOrDefault(tensor.Name, tensor.Name));
+                // Tied tensors are one parameter, whose name is one object.
+                var parameter = parameterNames.GetValueOrDefault(tensor.Name, tensor.Name);
+                Text("parameter:" + parameter, parameter);
             }))]);
         }
     }

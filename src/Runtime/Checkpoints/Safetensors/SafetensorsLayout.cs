@@ -16,15 +16,18 @@ internal static class SafetensorsLayout
 
     public static FileLayout Create(IEnumerable<TensorInfo> tensors, IReadOnlyDictionary<string, string> metadata)
     {
-        var ordered = tensors.OrderByDescending(tensor => tensor.DType).ThenBy(tensor => tensor.Name, StringComparer.Ordinal).ToList();
+        // Paddle reads files of its own layout through numpy, which has no bfloat16: it is stored as 16-bit integers, as Paddle does.
+        var isNumpy = metadata.GetValueOrDefault("format") == "np";
+        DType Stored(TensorInfo tensor) => isNumpy && tensor.DType == DType.BF16 ? DType.U16 : tensor.DType;
+        var ordered = tensors.OrderByDescending(Stored).ThenBy(tensor => tensor.Name, StringComparer.Ordinal).ToList();
         var layout = new FileLayout();
-        layout.Append(Header(ordered, metadata));
+        layout.Append(Header(ordered, Stored, metadata));
         foreach (var tensor in ordered)
             layout.Append(tensor);
         return layout;
     }
 
-    private static byte[] Header(List<TensorInfo> tensors, IReadOnlyDictionary<string, string> metadata)
+    private static byte[] Header(List<TensorInfo> tensors, Func<TensorInfo, DType> stored, IReadOnlyDictionary<string, string> metadata)
     {
         var json = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(json, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
@@ -44,7 +47,7 @@ internal static class SafetensorsLayout
                 if (tensor.Name == "__metadata__")
                     throw new InvalidInputException("No tensor can be named '__metadata__' in a safetensors file.");
                 writer.WriteStartObject(tensor.Name);
-                writer.WriteString("dtype"u8, tensor.DType.SafetensorsName());
+                writer.WriteString("dtype"u8, stored(tensor).SafetensorsName());
                 writer.WriteStartArray("shape"u8);
                 foreach (var size in tensor.Shape)
                     writer.WriteNumberValue(size);

@@ -15,7 +15,7 @@ public sealed record CheckpointWriteOptions
     /// <summary>Most tensor bytes of one file; default 5 GB, as transformers.</summary>
     public long MaxShardBytes { get; init; } = 5_000_000_000;
 
-    /// <summary>safetensors metadata; <c>format</c> is 'pt' for Hugging Face's layout and 'np' for Paddle's.</summary>
+    /// <summary>safetensors metadata; <c>format</c> is 'pt' for Hugging Face's layout and 'np' for Paddle's, in which bfloat16 is stored as U16.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; init; } = new Dictionary<string, string> { ["format"] = "pt" };
 
     /// <summary>Paddle's own parameter names (<c>linear_0.w_0</c>) by tensor name, for paddle.save's table; where absent, the tensor's name.</summary>
