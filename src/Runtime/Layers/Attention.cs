@@ -77,7 +77,7 @@ public sealed class Attention
     public bool HasAlibi { get; }
 
     /// <summary>ALiBi's slope of each query head of this rank; empty without ALiBi.</summary>
-    internal IReadOnlyList<float> Slopes { get; } = [];
+    internal float[] Slopes { get; } = [];
 
     /// <summary>Attention within a sequence, with gradients where they are enabled.</summary>
     /// <param name="q">[B, T, heads · headDim].</param>
@@ -113,6 +113,8 @@ public sealed class Attention
     public Tensor Decode(Tensor q, Tensor k, Tensor v, PassContext pass)
     {
         var slot = Slot(pass);
+        if (slot is DenseKvSlot dense && pass.Inputs.Mask.Hidden is null && CpuSteps.CanRun(q) && CpuSteps.CanRun(k) && CpuSteps.CanRun(v))
+            return CpuSteps.Attend(this, dense, q, k, v, pass);
         var rows = q.shape[0];
         using (var newKeys = k.view(rows, KvHeads, 1, HeadDim))
         using (var newValues = v.view(rows, KvHeads, 1, HeadDim))
@@ -127,6 +129,21 @@ public sealed class Attention
             using var result = nn.functional.scaled_dot_product_attention(queries, keys, values, bias);
             return result.reshape(rows, 1, (long)Heads * HeadDim);
         }
+    }
+
+    /// <summary>Rotates queries and keys of one new token per row, then decodes.</summary>
+    /// <param name="q">[B, 1, heads · headDim], not rotated.</param>
+    /// <param name="k">[B, 1, kvHeads · headDim], not rotated.</param>
+    /// <param name="v">[B, 1, kvHeads · headDim].</param>
+    /// <param name="rope">The rotary embedding of queries and keys.</param>
+    /// <param name="pass">The pass, with a cache.</param>
+    /// <returns>[B, 1, heads · headDim]; the caller's.</returns>
+    public Tensor DecodeRotated(Tensor q, Tensor k, Tensor v, Rotary rope, PassContext pass)
+    {
+        ArgumentNullException.ThrowIfNull(rope);
+        using var queries = rope.Decode(q, pass);
+        using var keys = rope.Decode(k, pass);
+        return Decode(queries, keys, v, pass);
     }
 
     /// <summary>The same by plain operators: scores, softmax, weighted sum.</summary>

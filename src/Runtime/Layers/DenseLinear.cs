@@ -1,6 +1,4 @@
 using Generated.Architectures;
-using Generated.Kernels;
-using Generated.Native;
 using Generated.Parallel;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -15,7 +13,7 @@ public sealed class DenseLinear : Linear
     private readonly bool _unitRows;
     private readonly bool _hasReplicas;
     private Parameter? _bias;
-    private (Tensor Weight, int Version)? _normalised;
+    private Tensor? _unitRowWeight;
 
     /// <param name="build">The model being built.</param>
     /// <param name="inWidth">Input features of the whole layer.</param>
@@ -87,8 +85,8 @@ public sealed class DenseLinear : Linear
         if (TiedTo is null)
             Weight.Dispose();
         _bias?.Dispose();
-        _normalised?.Weight.Dispose();
-        _normalised = null;
+        _unitRowWeight?.Dispose();
+        _unitRowWeight = null;
         base.Dispose();
     }
 
@@ -101,14 +99,14 @@ public sealed class DenseLinear : Linear
         if (!_unitRows)
             return F.linear(x, Weight.Value, bias);
         if (!is_grad_enabled() || !Weight.RequiresGrad)
-            return F.linear(x, Normalised(), bias);
+            return F.linear(x, Normalise(), bias);
         using var rows = F.normalize(Weight.Value, dim: 1);
         return F.linear(x, rows, bias);
     }
 
     /// <inheritdoc/>
     protected override Tensor MultiplyFew(Tensor x, bool withBias) =>
-        FewRows.Multiply(x, _unitRows ? Normalised() : Weight.Value, withBias ? _bias?.Value : null);
+        FewRows.Multiply(x, _unitRows ? _unitRowWeight ?? Normalise() : Weight.Value, withBias ? _bias?.Value : null);
 
     internal void AddBias(bool zero)
     {
@@ -142,15 +140,14 @@ public sealed class DenseLinear : Linear
         return rows.Count == 1 ? rows[0] : cat(rows, 0);
     }
 
-    /// <summary>The weight with rows of length 1, kept until the weight is written again.</summary>
-    private Tensor Normalised()
+    /// <summary>
+    /// The weight with rows of length 1. Every pass over a sequence makes it anew, in case the weight was written since;
+    /// decoding, which follows such a pass, reuses it.
+    /// </summary>
+    private Tensor Normalise()
     {
-        if (_normalised is { } kept && kept.Version == Weight.Version)
-            return kept.Weight;
-        _normalised?.Weight.Dispose();
         using var _ = no_grad();
-        var made = F.normalize(Weight.Value, dim: 1).DetachFromDisposeScope();
-        _normalised = (made, Weight.Version);
-        return made;
+        _unitRowWeight?.Dispose();
+        return _unitRowWeight = F.normalize(Weight.Value, dim: 1).DetachFromDisposeScope();
     }
 }

@@ -30,6 +30,8 @@ public static class Elementwise
     /// <summary>silu(gate) · up.</summary>
     public static Tensor SiluMultiply(Tensor gate, Tensor up)
     {
+        if (CpuSteps.CanRun(gate) && CpuSteps.IsSmall(gate))
+            return CpuSteps.SiluMultiply(gate, up);
         using var open = gate.silu();
         return open.mul(up);
     }

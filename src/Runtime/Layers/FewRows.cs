@@ -16,31 +16,39 @@ internal static unsafe class FewRows
     {
         var (inWidth, outWidth) = ((int)weight.shape[1], (int)weight.shape[0]);
         var rows = (int)(x.numel() / inWidth);
-        if (rows > MostRows || x.device_type != DeviceType.CPU || Format(weight.dtype) is not { } format || x.dtype != weight.dtype || !weight.is_contiguous())
+        if (rows > MostRows || !CpuSteps.CanRun(x) || x.dtype != weight.dtype || weight.requires_grad && is_grad_enabled() || !weight.is_contiguous())
             return nn.functional.linear(x, weight, bias);
-        long[] shape = [.. x.shape[..^1], outWidth];
-        using var wide = Wide(x);
-        using var wideBias = bias is null ? null : Wide(bias);
-        var y = empty(shape, ScalarType.Float32, x.device);
+        long[] shape = x.shape;
+        shape[^1] = outWidth;
+        var isWide = x.dtype == ScalarType.Float32;
+        var input = isWide && x.is_contiguous() ? x : Contiguous(x);
+        var shift = bias is null || isWide ? bias : bias.to(ScalarType.Float32);
+        var y = empty(shape, ScalarType.Float32, CPU);
         MatVec.Multiply(
-            format, (void*)TorchSharpExports.Address(weight), (float*)TorchSharpExports.Address(wide),
-            wideBias is null ? null : (float*)TorchSharpExports.Address(wideBias), (float*)TorchSharpExports.Address(y), rows, inWidth, outWidth);
+            CpuSteps.Format(weight.dtype), (void*)TorchSharpExports.Address(weight), (float*)TorchSharpExports.Address(input),
+            shift is null ? null : (float*)TorchSharpExports.Address(shift), (float*)TorchSharpExports.Address(y), rows, inWidth, outWidth);
         GC.KeepAlive(weight);
-        if (x.dtype == ScalarType.Float32)
+        GC.KeepAlive(x);
+        GC.KeepAlive(bias);
+        if (!ReferenceEquals(input, x))
+            input.Dispose();
+        if (!ReferenceEquals(shift, bias))
+            shift!.Dispose();
+        if (isWide)
             return y;
         using (y)
             return y.to(x.dtype);
     }
 
-    private static WeightFormat? Format(ScalarType dtype) => dtype switch
-    {
-        ScalarType.Float32 => WeightFormat.Float32,
-        ScalarType.BFloat16 => WeightFormat.BFloat16,
-        ScalarType.Float16 => WeightFormat.Float16,
-        _ => null,
-    };
-
     /// <summary>Contiguous float32; the caller's.</summary>
-    private static Tensor Wide(Tensor x) =>
-        x.dtype != ScalarType.Float32 ? x.to(ScalarType.Float32) : x.is_contiguous() ? x.alias() : x.contiguous();
+    private static Tensor Contiguous(Tensor x)
+    {
+        if (x.dtype == ScalarType.Float32)
+            return x.contiguous();
+        var wide = x.to(ScalarType.Float32);
+        if (wide.is_contiguous())
+            return wide;
+        using (wide)
+            return wide.contiguous();
+    }
 }

@@ -31,12 +31,6 @@ public sealed class Parameter : IDisposable
         set => _value.requires_grad = value;
     }
 
-    /// <summary>Increases with every <see cref="Changed"/>; caches derived from the values compare it.</summary>
-    public int Version { get; private set; }
-
-    /// <summary>Tells layers that cache something derived from the values that these were written.</summary>
-    public void Changed() => Version++;
-
     /// <summary>Whether the memory is freed.</summary>
     public bool IsDisposed => _value.IsInvalid;
 

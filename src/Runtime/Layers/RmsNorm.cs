@@ -55,7 +55,7 @@ public sealed class RmsNorm : INorm
     }
 
     /// <inheritdoc/>
-    public Tensor Decode(Tensor x) => Apply(x);
+    public Tensor Decode(Tensor x) => Bias is null && CpuSteps.CanRun(x) ? CpuSteps.RmsNorm(x, Weight.Value, Epsilon) : Apply(x);
 
     /// <inheritdoc/>
     public Flow Eager(Flow x)

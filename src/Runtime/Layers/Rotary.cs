@@ -62,7 +62,8 @@ public sealed class Rotary
     }
 
     /// <summary>The same for one new token per row, without gradients.</summary>
-    public Tensor Decode(Tensor x, PassContext pass) => Apply(x, pass);
+    public Tensor Decode(Tensor x, PassContext pass) =>
+        CpuSteps.CanRun(x) ? CpuSteps.Rotate(x, _table.Spec, pass.Rotation(_table, x.device)) : Apply(x, pass);
 
     /// <summary>The same by plain operators, pair by pair.</summary>
     public Flow Eager(Flow x) => x.With(RotaryOracle.Rotate(x.Value, _table.Spec, x.Context.Rotation(_table, x.Value.device)));

@@ -10,17 +10,17 @@ namespace Generated.Layers;
 internal sealed class Rotation : IDisposable
 {
     private static readonly Scalar One = 1;
-    private readonly Tensor _cosines;
-    private readonly Tensor _signedSines;
+    private readonly RotarySpec _spec;
     private readonly long[] _pairShape;
     private readonly long[] _flipped;
-    private (ScalarType Dtype, Tensor Cosines, Tensor Sines)? _narrow;
+    private (ScalarType Dtype, Tensor Cosines, Tensor Sines)? _spread;
 
     /// <param name="spec">The kind.</param>
     /// <param name="cosines">[rows, T, pairs] float32 (sequence pairs, then block pairs); becomes this object's.</param>
     /// <param name="sines">The same for sines.</param>
     public Rotation(RotarySpec spec, Tensor cosines, Tensor sines)
     {
+        _spec = spec;
         Cosines = cosines;
         Sines = sines;
         var pairs = spec.Width / 2;
@@ -30,22 +30,6 @@ internal sealed class Rotation : IDisposable
             (_, PositionKind.SequenceAndBlock) => ([2, 2, pairs / 2], [-2]),
             _ => ([2, pairs], [-2]),
         };
-        using var _ = no_grad();
-        using var scope = NewDisposeScope();
-        var (rows, length) = (cosines.shape[0], cosines.shape[1]);
-        (_cosines, _signedSines) = (Spread(cosines).DetachFromDisposeScope(), Spread(sines, sines.neg()).DetachFromDisposeScope());
-
-        Tensor Spread(Tensor second, Tensor? first = null)
-        {
-            first ??= second;
-            var joined = (spec.Pairing, spec.Positions) switch
-            {
-                (RotaryPairing.Adjacent, _) => stack([first, second], -1),
-                (_, PositionKind.SequenceAndBlock) => stack([first.view(rows, length, 2, -1), second.view(rows, length, 2, -1)], -2),
-                _ => stack([first, second], -2),
-            };
-            return joined.view([rows, length, 1, .. _pairShape]);
-        }
     }
 
     /// <summary>Cosine of each pair, [rows, T, pairs] float32.</summary>
@@ -57,7 +41,7 @@ internal sealed class Rotation : IDisposable
     /// <summary>Rotates x [rows, T, heads, width].</summary>
     public Tensor Apply(Tensor x)
     {
-        var (cosines, sines) = As(x.dtype);
+        var (cosines, sines) = Spread(x.dtype);
         long[] shape = x.shape;
         using var pairs = x.view([shape[0], shape[1], shape[2], .. _pairShape]);
         using var partners = pairs.flip(_flipped);
@@ -77,19 +61,33 @@ internal sealed class Rotation : IDisposable
     {
         Cosines.Dispose();
         Sines.Dispose();
-        _cosines.Dispose();
-        _signedSines.Dispose();
-        _narrow?.Cosines.Dispose();
-        _narrow?.Sines.Dispose();
+        _spread?.Cosines.Dispose();
+        _spread?.Sines.Dispose();
     }
 
-    /// <summary>The angles in the type of the features: rounded once per pass.</summary>
-    private (Tensor Cosines, Tensor Sines) As(ScalarType dtype)
+    /// <summary>Factors of both features of every pair, [rows, T, 1, pair shape], in the type of the features: made once per pass.</summary>
+    private (Tensor Cosines, Tensor Sines) Spread(ScalarType dtype)
     {
-        if (dtype == ScalarType.Float32)
-            return (_cosines, _signedSines);
-        if (_narrow is not { } narrow || narrow.Dtype != dtype)
-            _narrow = narrow = (dtype, _cosines.to(dtype).DetachFromDisposeScope(), _signedSines.to(dtype).DetachFromDisposeScope());
-        return (narrow.Cosines, narrow.Sines);
+        if (_spread is { } spread && spread.Dtype == dtype)
+            return (spread.Cosines, spread.Sines);
+        using var _ = no_grad();
+        using var scope = NewDisposeScope();
+        var made = (dtype, Spread(Cosines, Cosines).to(dtype).DetachFromDisposeScope(), Spread(Sines.neg(), Sines).to(dtype).DetachFromDisposeScope());
+        _spread?.Cosines.Dispose();
+        _spread?.Sines.Dispose();
+        _spread = made;
+        return (made.Item2, made.Item3);
+    }
+
+    private Tensor Spread(Tensor first, Tensor second)
+    {
+        var (rows, length) = (first.shape[0], first.shape[1]);
+        var joined = (_spec.Pairing, _spec.Positions) switch
+        {
+            (RotaryPairing.Adjacent, _) => stack([first, second], -1),
+            (_, PositionKind.SequenceAndBlock) => stack([first.view(rows, length, 2, -1), second.view(rows, length, 2, -1)], -2),
+            _ => stack([first, second], -2),
+        };
+        return joined.view([rows, length, 1, .. _pairShape]);
     }
 }

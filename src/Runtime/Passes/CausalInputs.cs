@@ -21,10 +21,10 @@ public sealed class CausalInputs : IInputScheme
                 positions[row * batch.Length + column] = batch.IsReal(row, column) ? count++ : 1;
         }
 
-        return new SequenceInputs(batch.Rows, batch.Length, 0, positions, Padding.Mask(batch));
+        return new SequenceInputs(batch.Rows, batch.Length, 0, positions, PaddingRules.Mask(batch));
     }
 
     /// <inheritdoc/>
     public SequenceInputs Continue(SequenceInputs previous, int count = 1) =>
-        new(previous.Rows, count, previous.Total, Padding.Following(previous.Positions, previous.Rows, previous.Length, count), previous.Mask) { PromptLength = previous.PromptLength };
+        new(previous.Rows, count, previous.Total, PaddingRules.Following(previous.Positions, previous.Rows, previous.Length, count), previous.Mask) { PromptLength = previous.PromptLength };
 }

@@ -12,6 +12,7 @@ public sealed class PassContext : IDisposable
 {
     private readonly Dictionary<RotaryTable, Rotation> _rotations = [];
     private readonly MaskCache _masks;
+    private int[]? _starts;
     private Tensor? _positions;
     private Tensor? _blockPositions;
     private Tensor? _columnInput;
@@ -85,6 +86,9 @@ public sealed class PassContext : IDisposable
     public Tensor Alias(Tensor x) => x.alias();
 
     internal MaskCache Masks => _masks;
+
+    /// <summary>First real column of each row, for kernels; null where no row is padded.</summary>
+    internal int[]? Starts => _starts ??= Inputs.Mask.Starts as int[] ?? Inputs.Mask.Starts?.ToArray();
 
     /// <summary>Cosines and sines of this pass's positions.</summary>
     internal Rotation Rotation(RotaryTable table, Device device)

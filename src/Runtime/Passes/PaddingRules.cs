@@ -1,7 +1,7 @@
 namespace Generated.Passes;
 
 /// <summary>Building blocks of input schemes.</summary>
-public static class Padding
+public static class PaddingRules
 {
     /// <summary>The mask of a padded batch: padding on the left becomes <see cref="AttentionMask.Starts"/>, a run inside a row <see cref="AttentionMask.Hidden"/>.</summary>
     /// <exception cref="InvalidInputException">A row has no real token, ends in padding, or has more than one run of padding inside.</exception>
