@@ -14,6 +14,7 @@ public sealed class DenseLinear : Linear
     private readonly bool _hasReplicas;
     private Parameter? _bias;
     private Tensor? _unitRowWeight;
+    private int _unitRowVersion = -1;
 
     /// <param name="build">The model being built.</param>
     /// <param name="inWidth">Input features of the whole layer.</param>
@@ -106,7 +107,7 @@ public sealed class DenseLinear : Linear
 
     /// <inheritdoc/>
     protected override Tensor MultiplyFew(Tensor x, bool withBias) =>
-        FewRows.Multiply(x, _unitRows ? _unitRowWeight ?? Normalise() : Weight.Value, withBias ? _bias?.Value : null);
+        FewRows.Multiply(x, _unitRows ? UnitRowWeight() : Weight.Value, withBias ? _bias?.Value : null);
 
     internal void AddBias(bool zero)
     {
@@ -140,14 +141,17 @@ public sealed class DenseLinear : Linear
         return rows.Count == 1 ? rows[0] : cat(rows, 0);
     }
 
+    private Tensor UnitRowWeight() => _unitRowVersion == Weight.Version ? _unitRowWeight! : Normalise();
+
     /// <summary>
-    /// The weight with rows of length 1. Every pass over a sequence makes it anew, in case the weight was written since;
-    /// decoding, which follows such a pass, reuses it.
+    /// The weight with rows of length 1. Every pass over a sequence makes it anew, in case the weight was written and nobody
+    /// said so; decoding, which follows such a pass, reuses it.
     /// </summary>
     private Tensor Normalise()
     {
         using var _ = no_grad();
         _unitRowWeight?.Dispose();
+        _unitRowVersion = Weight.Version;
         return _unitRowWeight = F.normalize(Weight.Value, dim: 1).DetachFromDisposeScope();
     }
 }

@@ -31,6 +31,12 @@ public sealed class Parameter : IDisposable
         set => _value.requires_grad = value;
     }
 
+    /// <summary>Increases with every <see cref="Changed"/>: what is derived from the values and kept compares it.</summary>
+    public int Version { get; private set; }
+
+    /// <summary>Says that the values were written.</summary>
+    public void Changed() => Version++;
+
     /// <summary>Whether the memory is freed.</summary>
     public bool IsDisposed => _value.IsInvalid;
 
