@@ -17,10 +17,11 @@ internal unsafe interface ICodeFormat
     /// <summary>Bytes of one stored zero point.</summary>
     static abstract int ZeroBytes { get; }
 
-    /// <summary>Zero points <paramref name="index"/> to index + 7, widened.</summary>
-    static abstract Vector256<float> Zeros(byte* zeros, long index);
+    /// <summary>Eight zero points.</summary>
+    static abstract Vector256<float> Zeros(byte* zeros);
 
-    static abstract float Zero(byte* zeros, long index);
+    /// <summary>One zero point.</summary>
+    static abstract float Zero(byte* zero);
 
     /// <summary>Σ over groups of scales[group] · Σ codes · x.</summary>
     static abstract float DotAvx2(byte* codes, short* x, float* scales, int blocks, int blocksPerGroup);

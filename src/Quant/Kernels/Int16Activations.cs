@@ -36,20 +36,19 @@ internal readonly unsafe struct Int16Activations
     public readonly int Blocks;
     public readonly int BlocksPerGroup;
 
-    private Int16Activations(byte* memory, int rows, int blocks, int blocksPerGroup)
-    {
-        Blocks = blocks;
-        BlocksPerGroup = blocksPerGroup;
-        Codes = (short*)memory;
-        Scales = (float*)(Codes + (long)rows * blocks * Block);
-        Sums = Scales + (long)rows * GroupsPadded;
-        Totals = Sums + (long)rows * GroupsPadded;
-    }
-
-    public int Groups => (Blocks + BlocksPerGroup - 1) / BlocksPerGroup;
+    public readonly int Groups;
 
     /// <summary>Number of groups, rounded up to a whole 256-bit vector of floats.</summary>
-    public int GroupsPadded => (Groups + 7) & ~7;
+    public readonly int GroupsPadded;
+
+    private Int16Activations(byte* memory, int rows, int blocks, int blocksPerGroup, int groups, int groupsPadded)
+    {
+        (Blocks, BlocksPerGroup, Groups, GroupsPadded) = (blocks, blocksPerGroup, groups, groupsPadded);
+        Codes = (short*)memory;
+        Scales = (float*)(Codes + (long)rows * blocks * Block);
+        Sums = Scales + (long)rows * groupsPadded;
+        Totals = Sums + (long)rows * groupsPadded;
+    }
 
     /// <param name="path">The implementation to use.</param>
     /// <param name="x">[rows, width].</param>
@@ -60,10 +59,11 @@ internal readonly unsafe struct Int16Activations
     public static Int16Activations Quantize(KernelPath path, float* x, int rows, int width, int blocksPerGroup, int* order)
     {
         var blocks = (width + Block - 1) / Block;
-        var groupsPadded = ((blocks + blocksPerGroup - 1) / blocksPerGroup + 7) & ~7;
+        var groups = (blocks + blocksPerGroup - 1) / blocksPerGroup;
+        var groupsPadded = (groups + 7) & ~7;
         var padded = blocks * Block;
         var memory = Scratch.Take(rows * (padded * 2L + groupsPadded * 8L + 4) + padded * 4L);
-        var result = new Int16Activations(memory, rows, blocks, blocksPerGroup);
+        var result = new Int16Activations(memory, rows, blocks, blocksPerGroup, groups, groupsPadded);
         var gathered = result.Totals + rows;
         for (var row = 0; row < rows; row++)
         {

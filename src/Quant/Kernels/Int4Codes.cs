@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Generated.Kernels;
 
 namespace Generated.Quant.Kernels;
 
@@ -19,9 +20,10 @@ internal readonly unsafe struct Int4Codes : ICodeFormat
 
     public static int ZeroBytes => 1;
 
-    public static Vector256<float> Zeros(byte* zeros, long index)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Zeros(byte* zeros)
     {
-        var wide = Vector128.WidenLower(Vector64.Load(zeros + index).ToVector128Unsafe());
+        var wide = Vector128.WidenLower(EightBytes.Load(zeros));
         return Vector256.ConvertToSingle(Vector256.WidenLower(wide.ToVector256Unsafe()).AsInt32());
     }
 
@@ -31,7 +33,7 @@ internal readonly unsafe struct Int4Codes : ICodeFormat
     /// <summary>Place of code <paramref name="k"/> within its byte, in bits.</summary>
     public static int ShiftOf(int k) => k % Block < Bytes ? 0 : 4;
 
-    public static float Zero(byte* zeros, long index) => zeros[index];
+    public static float Zero(byte* zero) => *zero;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float DotAvx2(byte* codes, short* x, float* scales, int blocks, int blocksPerGroup)
@@ -88,7 +90,7 @@ internal readonly unsafe struct Int4Codes : ICodeFormat
         {
             for (var k = 0; k < Bytes; k += 8)
             {
-                var pair = Vector128.WidenLower(Vector64.Load(codes + k).ToVector128Unsafe()).AsInt16();
+                var pair = Vector128.WidenLower(EightBytes.Load(codes + k)).AsInt16();
                 Vector128<short> low = pair & mask, high = pair >>> 4, v = Vector128.Load(x + k), u = Vector128.Load(x + 16 + k);
                 a += Vector128.WidenLower(low) * Vector128.WidenLower(v) + Vector128.WidenLower(high) * Vector128.WidenLower(u);
                 b += Vector128.WidenUpper(low) * Vector128.WidenUpper(v) + Vector128.WidenUpper(high) * Vector128.WidenUpper(u);
@@ -104,7 +106,7 @@ internal readonly unsafe struct Int4Codes : ICodeFormat
         {
             for (var k = 0; k < Bytes; k += 8)
             {
-                var pair = Vector128.WidenLower(Vector64.Load(codes + k).ToVector128Unsafe()).AsInt16();
+                var pair = Vector128.WidenLower(EightBytes.Load(codes + k)).AsInt16();
                 Vector128<short> low = pair & mask, high = pair >>> 4;
                 Vector128.ConvertToSingle(Vector128.WidenLower(low)).Store(values + k);
                 Vector128.ConvertToSingle(Vector128.WidenUpper(low)).Store(values + k + 4);

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Generated.Kernels;
 
 namespace Generated.Quant.Kernels;
 
@@ -15,10 +16,11 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
 
     public static int ZeroBytes => sizeof(short);
 
-    public static Vector256<float> Zeros(byte* zeros, long index)
-        => Vector256.ConvertToSingle(Vector256.WidenLower(Vector128.Load((short*)zeros + index).ToVector256Unsafe()));
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Zeros(byte* zeros)
+        => Vector256.ConvertToSingle(Vector256.WidenLower(Vector128.Load((short*)zeros).ToVector256Unsafe()));
 
-    public static float Zero(byte* zeros, long index) => ((short*)zeros)[index];
+    public static float Zero(byte* zero) => *(short*)zero;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float DotAvx2(byte* codes, short* x, float* scales, int blocks, int blocksPerGroup)
@@ -82,7 +84,7 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
         Vector128<int> a = default, b = default;
         for (var k = 0; k < blocks * Block; k += 8)
         {
-            var w = Vector128.WidenLower(Vector64.Load((sbyte*)codes + k).ToVector128Unsafe());
+            var w = Vector128.WidenLower(EightBytes.Load(codes + k).AsSByte());
             var v = Vector128.Load(x + k);
             a += Vector128.WidenLower(w) * Vector128.WidenLower(v);
             b += Vector128.WidenUpper(w) * Vector128.WidenUpper(v);
@@ -94,7 +96,7 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
     {
         for (var k = 0; k < blocks * Block; k += 8)
         {
-            var wide = Vector128.WidenLower(Vector64.Load((sbyte*)codes + k).ToVector128Unsafe());
+            var wide = Vector128.WidenLower(EightBytes.Load(codes + k).AsSByte());
             Vector128.ConvertToSingle(Vector128.WidenLower(wide)).Store(values + k);
             Vector128.ConvertToSingle(Vector128.WidenUpper(wide)).Store(values + k + 4);
         }

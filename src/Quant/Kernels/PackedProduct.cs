@@ -134,8 +134,7 @@ internal static unsafe class PackedProduct<TFormat>
         private readonly (float Factor, float Shift) Channel(int output, int row, ref float* scales)
         {
             scales = X.Scales + (long)row * X.GroupsPadded;
-            var zero = Weights.Zeros == null ? TFormat.SymmetricZero : TFormat.Zero(Weights.Zeros, output);
-            return (TScale.Load(Weights.Scales + output), zero * X.Totals[row]);
+            return (TScale.Load(Weights.Scales + output), Zero(output) * X.Totals[row]);
         }
 
         /// <summary>
@@ -144,39 +143,47 @@ internal static unsafe class PackedProduct<TFormat>
         /// </summary>
         private readonly (float Factor, float Shift) Fold(int output, int row, float* scales)
         {
+            if (Weights.Ratio != 1)
+                return FoldShared(output, row, scales);
             float* xScales = X.Scales + (long)row * X.GroupsPadded, xSums = X.Sums + (long)row * X.GroupsPadded;
-            var first = (long)output * Weights.Groups;
+            var weightScales = Weights.Scales + (long)output * Weights.Groups;
+            var groups = X.GroupsPadded;
             var shift = Vector256<float>.Zero;
-            for (var group = 0; group < X.GroupsPadded; group += 8)
+            if (Weights.Zeros == null)
             {
-                Vector256<float> scale, zero;
-                if (Weights.Ratio == 1)
+                for (nint group = 0; group < groups; group += 8)
                 {
-                    scale = TScale.Load256(Weights.Scales + first + group);
-                    zero = Weights.Zeros == null ? Vector256.Create((float)TFormat.SymmetricZero) : TFormat.Zeros(Weights.Zeros, first + group);
+                    var folded = TScale.Load256(weightScales + group) * Vector256.Load(xScales + group);
+                    folded.Store(scales + group);
+                    shift += folded * Vector256.Load(xSums + group);
                 }
-                else
-                    Spread(first, group, out scale, out zero);
-                var folded = scale * Vector256.Load(xScales + group);
+                return (1, TFormat.SymmetricZero * Vector256.Sum(shift));
+            }
+            var zeros = Weights.Zeros + (long)output * Weights.Groups * TFormat.ZeroBytes;
+            for (nint group = 0; group < groups; group += 8)
+            {
+                var folded = TScale.Load256(weightScales + group) * Vector256.Load(xScales + group);
                 folded.Store(scales + group);
-                shift += folded * zero * Vector256.Load(xSums + group);
+                shift += folded * TFormat.Zeros(zeros + group * TFormat.ZeroBytes) * Vector256.Load(xSums + group);
             }
             return (1, Vector256.Sum(shift));
         }
 
-        /// <summary>Scales and zero points for eight groups of activations, several of which share a group of weights.</summary>
-        private readonly void Spread(long first, int group, out Vector256<float> scale, out Vector256<float> zero)
+        /// <summary>The same where several groups of activations share a group of weights.</summary>
+        private readonly (float Factor, float Shift) FoldShared(int output, int row, float* scales)
         {
-            float* scales = stackalloc float[8], zeros = stackalloc float[8];
-            for (var i = 0; i < 8; i++)
+            float* xScales = X.Scales + (long)row * X.GroupsPadded, xSums = X.Sums + (long)row * X.GroupsPadded;
+            var shift = 0f;
+            for (var group = 0; group < X.Groups; group++)
             {
-                var index = first + Math.Min((group + i) / Weights.Ratio, Weights.Groups - 1);
-                scales[i] = TScale.Load(Weights.Scales + index);
-                zeros[i] = Weights.Zeros == null ? TFormat.SymmetricZero : TFormat.Zero(Weights.Zeros, index);
+                var index = (long)output * Weights.Groups + group / Weights.Ratio;
+                scales[group] = TScale.Load(Weights.Scales + index) * xScales[group];
+                shift += scales[group] * Zero(index) * xSums[group];
             }
-            scale = Vector256.Load(scales);
-            zero = Vector256.Load(zeros);
+            return (1, shift);
         }
+
+        private readonly float Zero(long index) => Weights.Zeros == null ? TFormat.SymmetricZero : TFormat.Zero(Weights.Zeros + index * TFormat.ZeroBytes);
 
         private readonly float DotPortable(byte* codes, short* x, float* scales)
         {
@@ -216,7 +223,7 @@ internal static unsafe class PackedProduct<TFormat>
             {
                 var index = (long)output * Weights.Groups + group;
                 var scale = TScale.Load(Weights.Scales + index);
-                var zero = Weights.Zeros == null ? TFormat.SymmetricZero : TFormat.Zero(Weights.Zeros, index);
+                var zero = Weights.Zeros == null ? TFormat.SymmetricZero : TFormat.Zero(Weights.Zeros + index * TFormat.ZeroBytes);
                 int k = group * GroupSize, end = Math.Min(k + GroupSize, InWidth);
                 if (Order == null)
                 {

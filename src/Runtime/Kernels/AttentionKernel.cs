@@ -191,6 +191,7 @@ public static unsafe class AttentionKernel
     }
 
     /// <summary>Takes <paramref name="count"/> positions into one head's running softmax; the bias of the first is <paramref name="bias"/>.</summary>
+    [SkipLocalsInit]
     private static void AddTile<TStored, TElement>(float* q, TStored* keys, TStored* values, int count, int dim, float scale, float slope, float bias, float* y, ref float largest, ref float sum)
         where TStored : unmanaged
         where TElement : struct, IElement<TStored>

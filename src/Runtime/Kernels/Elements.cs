@@ -35,7 +35,7 @@ internal readonly unsafe struct BFloat16 : IElement<ushort>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Load128(ushort* source)
-        => (Vector128.WidenLower(Vector64.Load(source).ToVector128Unsafe()) << 16).AsSingle();
+        => (Vector128.WidenLower(EightBytes.Load(source).AsUInt16()) << 16).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load256(ushort* source)
@@ -66,7 +66,7 @@ internal readonly unsafe struct Float16 : IElement<ushort>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> Load128(ushort* source)
     {
-        var bits = (Vector128.WidenLower(Vector64.Load((short*)source).ToVector128Unsafe()) << 13) & Vector128.Create(SignAndMagnitude);
+        var bits = (Vector128.WidenLower(EightBytes.Load(source).AsInt16()) << 13) & Vector128.Create(SignAndMagnitude);
         var special = Vector128.Equals(bits & Vector128.Create(Exponent), Vector128.Create(Exponent)) & Vector128.Create(SingleExponent);
         return ((bits.AsSingle() * Rescale).AsInt32() | special).AsSingle();
     }
@@ -92,5 +92,12 @@ internal readonly unsafe struct Int8 : IElement<sbyte>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load256(sbyte* source)
-        => Vector256.ConvertToSingle(Vector256.WidenLower(Vector128.WidenLower(Vector64.Load(source).ToVector128Unsafe()).ToVector256Unsafe()));
+        => Vector256.ConvertToSingle(Vector256.WidenLower(Vector128.WidenLower(EightBytes.Load(source).AsSByte()).ToVector256Unsafe()));
+}
+
+/// <summary>Loads half a 128-bit vector; Vector64 would go through the stack on x64.</summary>
+internal static unsafe class EightBytes
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<byte> Load(void* source) => Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<long>(source)).AsByte();
 }
