@@ -27,8 +27,14 @@ public sealed partial record BaichuanConfig
     /// <summary>Trained length of the 7B models; the 13B models, which use ALiBi, do not give it.</summary>
     [Key("max_position_embeddings")] public int MaxPositions { get; init; }
 
-    /// <summary>Whether the head's rows are normalised before use. No published key says it: see <see cref="Check"/>.</summary>
-    [Key("norm_head")] public bool NormHead { get; init; }
+    /// <summary>An explicit word on <see cref="NormHead"/>, for which published files have no key.</summary>
+    [Key("norm_head")] public bool? NormHeadGiven { get; init; }
+
+    /// <summary>Class of the tokenizer; the Baichuan2 files name it, those of the first generation do not.</summary>
+    [Key("tokenizer_class")] public string? TokenizerClass { get; init; }
+
+    /// <summary>Whether the head's rows are divided by their L2 norm (Baichuan2): as given, or by the signs of a Baichuan2 file.</summary>
+    public bool NormHead => NormHeadGiven ?? (Vocab == 125696 || TokenizerClass == "BaichuanTokenizer");
 
     /// <summary>Whether positions enter by rotary embedding.</summary>
     public bool IsRotary => MaxPositions > 0;
@@ -52,11 +58,11 @@ public sealed partial record BaichuanConfig
 
     /// <summary>Baichuan2 7B: normalised head.</summary>
     [Preset("baichuan2-7b", TensorParallel = [2, 4, 8])]
-    public static BaichuanConfig Baichuan2With7B => new() { Vocab = 125696, Hidden = 4096, Layers = 32, Heads = 32, Ffn = 11008, MaxPositions = 4096, NormHead = true };
+    public static BaichuanConfig Baichuan2With7B => new() { Vocab = 125696, Hidden = 4096, Layers = 32, Heads = 32, Ffn = 11008, MaxPositions = 4096 };
 
     /// <summary>Baichuan2 13B: ALiBi, normalised head.</summary>
     [Preset("baichuan2-13b", TensorParallel = [2, 4, 8])]
-    public static BaichuanConfig Baichuan2With13B => new() { Vocab = 125696, Hidden = 5120, Layers = 40, Heads = 40, Ffn = 13696, NormHead = true };
+    public static BaichuanConfig Baichuan2With13B => new() { Vocab = 125696, Hidden = 5120, Layers = 40, Heads = 40, Ffn = 13696 };
 }
 
 /// <summary>One Baichuan block: fused projection, rotary positions or ALiBi, gated MLP.</summary>

@@ -17,6 +17,7 @@ internal sealed class TokenLoop : IDisposable
     private readonly CausalModel _model;
     private readonly GenerationOptions _options;
     private readonly TokenBatch _prompt;
+    private readonly SequenceInputs? _given;
     private readonly Sampler[] _samplers;
     private readonly long[] _next;
     private readonly int _longest;
@@ -27,8 +28,10 @@ internal sealed class TokenLoop : IDisposable
     /// <param name="model">The model.</param>
     /// <param name="prompt">Padded prompts.</param>
     /// <param name="options">Checked options.</param>
-    public TokenLoop(CausalModel model, TokenBatch prompt, GenerationOptions options)
+    /// <param name="inputs">The prompt's positions and mask, where they do not follow from its ids.</param>
+    public TokenLoop(CausalModel model, TokenBatch prompt, GenerationOptions options, SequenceInputs? inputs = null)
     {
+        _given = inputs;
         _model = model;
         _options = options;
         _prompt = prompt;
@@ -58,7 +61,7 @@ internal sealed class TokenLoop : IDisposable
     private Tensor Prefill()
     {
         _cache = _model.NewCache(_prompt.Rows, Math.Min(_longest, _prompt.Length + FirstReserve));
-        _inputs = _model.Inputs.Prompt(_prompt);
+        _inputs = _given ?? _model.Inputs.Prompt(_prompt);
         using var pass = new PassContext(_inputs, _cache);
         using var ids = _prompt.ToTensor(_model.Device);
         var logits = _model.Prefill(ids, pass);

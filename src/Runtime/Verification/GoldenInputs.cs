@@ -53,17 +53,17 @@ internal sealed class GoldenInputs
         return new TokenBatch(rows, Length, _ids[range], _isReal[range]);
     }
 
-    /// <summary>Positions and mask of some rows: the scheme's mask, which has to be the recorded one, with the recorded positions.</summary>
-    /// <exception cref="InvalidInputException">The recorded mask is not what the model derives from the ids.</exception>
+    /// <summary>Positions and mask of some rows, as recorded; what is not recorded follows from the scheme.</summary>
+    /// <exception cref="InvalidInputException">The recorded mask is none that a decoder can have.</exception>
     public SequenceInputs Inputs(IInputScheme scheme, int firstRow, int rows)
     {
-        var derived = scheme.Prompt(Batch(firstRow, rows));
-        CheckMask(derived.Mask, firstRow, rows);
+        var derived = _positions is null || _attends is null ? scheme.Prompt(Batch(firstRow, rows)) : null;
+        var mask = _attends is null ? derived!.Mask : RecordedMask(firstRow, rows);
         if (_positions is null)
-            return derived;
+            return new SequenceInputs(rows, Length, 0, derived!.Positions, mask, derived.BlockPositions);
         return _hasBlockPositions
-            ? new SequenceInputs(rows, Length, 0, Positions(firstRow, rows, 2, 0), derived.Mask, Positions(firstRow, rows, 2, 1))
-            : new SequenceInputs(rows, Length, 0, Positions(firstRow, rows, 1, 0), derived.Mask, derived.BlockPositions);
+            ? new SequenceInputs(rows, Length, 0, Positions(firstRow, rows, 2, 0), mask, Positions(firstRow, rows, 2, 1))
+            : new SequenceInputs(rows, Length, 0, Positions(firstRow, rows, 1, 0), mask, derived?.BlockPositions);
     }
 
     /// <summary>Integers of a tensor of any integer dtype.</summary>
@@ -100,25 +100,30 @@ internal sealed class GoldenInputs
         return (isReal, attends);
     }
 
-    private void CheckMask(AttentionMask mask, int firstRow, int rows)
+    /// <summary>The recorded matrix in compact form: padding from columns nobody attends to, the prefix from what a first token sees ahead.</summary>
+    private AttentionMask RecordedMask(int firstRow, int rows)
     {
-        if (_attends is null)
-            return;
+        var padding = Padding.Mask(Batch(firstRow, rows));
+        var prefixEnds = new int[rows];
         for (var row = 0; row < rows; row++)
         {
-            for (var query = 0; query < Length; query++)
-            {
-                for (var key = 0; key < Length && IsReal(firstRow + row, query); key++)
-                {
-                    if (mask.Sees(row, query, key, prefix: true, window: 0) != _attends[((firstRow + row) * Length + query) * Length + key])
-                    {
-                        throw new InvalidInputException(
-                            $"{_location}: attention_mask of row {firstRow + row}, query {query}, key {key} is not the mask that this model derives from input_ids.");
-                    }
-                }
-            }
+            var first = padding.Starts?[row] ?? 0;
+            for (var key = first + 1; key < Length; key++)
+                if (Attends(firstRow + row, first, key)) prefixEnds[row] = key + 1;
+            // Padding behind the prefix belongs to it: whether it does makes no difference.
+            if (padding.Hidden?[row] is { Start: var start, End: var end } && start == prefixEnds[row]) prefixEnds[row] = end;
         }
+
+        var mask = padding with { PrefixEnds = prefixEnds };
+        for (var row = 0; row < rows; row++)
+            for (var query = 0; query < Length; query++)
+                for (var key = 0; key < Length && IsReal(firstRow + row, query); key++)
+                    if (mask.Sees(row, query, key, prefix: true, window: 0) != Attends(firstRow + row, query, key))
+                        throw new InvalidInputException($"{_location}: attention_mask of row {firstRow + row}, query {query}, key {key} fits neither causality nor a prefix with padding.");
+        return mask;
     }
+
+    private bool Attends(int row, int query, int key) => _attends![(((row * Length) + query) * Length) + key];
 
     private InvalidInputException Shape(TensorInfo info, string expected) => new($"{_location}: {info} has to have the shape {expected}.");
 

@@ -117,7 +117,7 @@ public sealed class Verifier
             throw new InvalidInputException($"{_golden.Location}: {info} has to have the shape [{rows}, steps].");
         var steps = (int)info.Shape[1];
         var actual = new long[expected.Length];
-        using var loop = new TokenLoop(Model, _inputs.Batch(firstRow, rows), new GenerationOptions { MaxTokens = steps });
+        using var loop = new TokenLoop(Model, _inputs.Batch(firstRow, rows), new GenerationOptions { MaxTokens = steps }, _inputs.Inputs(Model.Inputs, firstRow, rows));
         for (var step = 0; step < steps; step++)
         {
             var next = loop.Next();
