@@ -8,7 +8,7 @@ namespace Generated.Native;
 /// TorchSharp before anything of Generated.
 /// <list type="bullet">
 /// <item><c>GENERATED_LIBTORCH=folder</c> uses the libtorch, with or without CUDA, of a PyTorch installation.</item>
-/// <item><c>GENERATED_MALLOC=default</c> keeps glibc's malloc settings (see docs on memory); otherwise freed memory stays in the process.</item>
+/// <item><c>GENERATED_MALLOC=default</c> keeps glibc's malloc settings; otherwise freed memory stays in the process, which makes large operations on the CPU several times faster.</item>
 /// <item><c>GENERATED_CACHE=folder</c> is where a copy of TorchSharp's library goes when this system needs one.</item>
 /// </list>
 /// </summary>

@@ -36,13 +36,15 @@ public abstract class GradientNode
         }
     }
 
-    /// <summary>Runs the backward pass of a scalar and throws what a node's backward pass has thrown.</summary>
-    public static void Backpropagate(Tensor loss)
+    /// <summary>Runs a backward pass and throws what a node's backward pass has thrown.</summary>
+    /// <param name="output">A scalar loss, or any tensor with its gradient (a pipeline stage's output).</param>
+    /// <param name="gradient">Gradient of <paramref name="output"/>, of its shape; none for a scalar.</param>
+    public static void Backpropagate(Tensor output, Tensor? gradient = null)
     {
-        ArgumentNullException.ThrowIfNull(loss);
+        ArgumentNullException.ThrowIfNull(output);
         try
         {
-            loss.backward();
+            output.backward(gradient is null ? null : [gradient]);
         }
         finally
         {
