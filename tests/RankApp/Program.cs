@@ -2,6 +2,7 @@ using System.Globalization;
 using Generated.Native;
 using Generated.Parallel;
 using Generated.Parallel.Mpi;
+using Generated.Parallel.Nccl;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -39,6 +40,8 @@ catch (Generated.InvalidInputException e)
 return Launch.Run(args.Length > 2 ? args[2] : "cpu", world => test switch
 {
     "contract" => Do(() => CollectiveContract.Check(world)),
+    // NCCL itself with as many ranks as there are, even one.
+    "nccl" => Do(() => CollectiveContract.Check(world is NcclCollective ? world : NcclCollective.Connect(world, world.Device))),
     "mlp" => Do(() => ParallelMlp.Check(world)),
     "where" => Do(() => Console.WriteLine($"rank {world.Rank} of {world.Size}, {get_num_threads()} thread(s), {(world as MpiCollective)?.Description}")),
     "throw" => Throw(world, new InvalidOperationException("the disk is on fire")),

@@ -23,7 +23,7 @@ internal static class RankProcess
         return Process.Start(start)!;
     }
 
-    internal static Result Finish(Process process, int seconds = 60)
+    internal static Result Finish(Process process, int seconds = 180)
     {
         using (process)
         {

@@ -22,24 +22,24 @@ internal static class CollectiveContract
     {
         var (rank, n) = (group.Rank, group.Size);
         // Small integers: exact in every type, in any order.
-        using (var x = (arange(10) + rank).to(type))
+        using (var x = (arange(10, device: group.Device) + rank).to(type))
         {
             group.AllReduce(x);
             Equal(Enumerable.Range(0, 10).Select(i => (double)(n * i + n * (n - 1) / 2)), x, $"sum of {type}");
         }
-        using (var x = (arange(10) * (rank % 2 == 0 ? 1 : -1) + rank).to(type))
+        using (var x = (arange(10, device: group.Device) * (rank % 2 == 0 ? 1 : -1) + rank).to(type))
         {
             group.AllReduce(x, Reduction.Max);
             Equal(Enumerable.Range(0, 10).Select(i => Enumerable.Range(0, n).Max(r => (r % 2 == 0 ? i : -i) + (double)r)), x, $"max of {type}");
         }
         if (type is ScalarType.Float32 or ScalarType.BFloat16)
         {
-            using var x = full([3], (double)(rank * 2), type);
+            using var x = full([3], (double)(rank * 2), type, group.Device);
             group.AllReduceAsync(x, Reduction.Average).Wait();
             Equal(Enumerable.Repeat((double)(n - 1), 3), x, $"average of {type}");
         }
-        using (var whole = (arange(2 * n) + rank).to(type))
-        using (var mine = zeros([2], type))
+        using (var whole = (arange(2 * n, device: group.Device) + rank).to(type))
+        using (var mine = zeros([2], type, group.Device))
         {
             group.ReduceScatter(whole, mine);
             Equal([n * (2 * rank) + n * (n - 1) / 2, n * (2 * rank + 1) + n * (n - 1) / 2], mine, $"reduce-scatter of {type}");
@@ -48,32 +48,32 @@ internal static class CollectiveContract
 
     private static void Gathers(ICollective group, int rank, int n)
     {
-        using (var mine = full([2, 3], rank, ScalarType.Int64))
-        using (var whole = zeros([2 * n, 3], ScalarType.Int64))
+        using (var mine = full([2, 3], rank, ScalarType.Int64, group.Device))
+        using (var whole = zeros([2 * n, 3], ScalarType.Int64, group.Device))
         {
             group.AllGather(mine, whole);
             Equal(Enumerable.Range(0, n).SelectMany(r => Enumerable.Repeat((double)r, 6)), whole, "all-gather");
         }
         // A view with an offset: the address must be the view's.
-        using (var storage = arange(12, ScalarType.Float32))
+        using (var storage = arange(12, ScalarType.Float32, group.Device))
         using (var view = storage.narrow(0, 4, 4))
         {
             group.AllReduce(view);
             Equal(Enumerable.Range(0, 12).Select(i => i is >= 4 and < 8 ? (double)i * n : i), storage, "all-reduce of a view");
         }
-        using (var send = arange(n, ScalarType.Int32) + 100 * rank)
-        using (var receive = zeros([n], ScalarType.Int32))
+        using (var send = arange(n, ScalarType.Int32, group.Device) + 100 * rank)
+        using (var receive = zeros([n], ScalarType.Int32, group.Device))
         {
             group.AllToAll(send, receive);
             Equal(Enumerable.Range(0, n).Select(r => (double)(100 * r + rank)), receive, "all-to-all");
         }
-        using (var x = full([5], rank, ScalarType.BFloat16))
+        using (var x = full([5], rank, ScalarType.BFloat16, group.Device))
         {
             group.Broadcast(x, n - 1);
             Equal(Enumerable.Repeat((double)(n - 1), 5), x, "broadcast");
         }
         // More than one chunk of a transfer.
-        using (var large = full([5_000_000], rank + 1, ScalarType.Float32))
+        using (var large = full([5_000_000], rank + 1, ScalarType.Float32, group.Device))
         {
             group.AllReduce(large);
             using var same = large.eq(n * (n + 1) / 2).all();
@@ -96,14 +96,14 @@ internal static class CollectiveContract
     private static void Transfers(ICollective group, int rank, int n)
     {
         var (next, previous) = ((rank + 1) % n, (rank + n - 1) % n);
-        using var mine = full([3], rank, ScalarType.Float32);
-        using var got = zeros([3], ScalarType.Float32);
+        using var mine = full([3], rank, ScalarType.Float32, group.Device);
+        using var got = zeros([3], ScalarType.Float32, group.Device);
         var receive = group.ReceiveAsync(got, previous, tag: 5);
         var send = group.SendAsync(mine, next, tag: 5);
         send.Wait();
         receive.Wait();
         Equal(Enumerable.Repeat((double)previous, 3), got, "ring");
-        using var half = full([4], rank, ScalarType.Float16);
+        using var half = full([4], rank, ScalarType.Float16, group.Device);
         if (rank == 0)
             group.Send(half, 1, 9);
         if (rank == 1)
@@ -120,14 +120,14 @@ internal static class CollectiveContract
         var members = Enumerable.Range(0, n).Where(r => r % 2 == rank % 2).Reverse().ToArray();
         if (part.Size != members.Length || members[part.Rank] != rank)
             throw new InvalidOperationException($"Split gave rank {rank} of {n} the place {part.Rank} of {part.Size}.");
-        using var x = full([1], rank, ScalarType.Int64);
+        using var x = full([1], rank, ScalarType.Int64, group.Device);
         part.AllReduce(x);
         Equal([members.Sum()], x, "sum over a part");
     }
 
     internal static void Equal(IEnumerable<double> expected, Tensor actual, string what)
     {
-        using var flat = actual.to(ScalarType.Float64).reshape(-1);
+        using var flat = actual.cpu().to(ScalarType.Float64).reshape(-1);
         var wanted = expected.ToArray();
         var found = flat.data<double>().ToArray();
         if (!wanted.AsSpan().SequenceEqual(found))

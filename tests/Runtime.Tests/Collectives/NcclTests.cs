@@ -9,7 +9,7 @@ namespace Runtime.Tests.Collectives;
 
 /// <summary>
 /// What reaches NCCL, seen by a library in its place that writes down its arguments and copies memory as one rank's NCCL
-/// would. The real one needs GPUs; tests/RankApp runs the contract on them (contract 1 cuda).
+/// would. The real one needs GPUs; tests/RankApp runs the contract on them (RankApp nccl 1 cuda).
 /// </summary>
 public sealed unsafe class NcclTests : IDisposable
 {
