@@ -87,7 +87,7 @@ internal static class TokenizeCommand
             foreach (var id in ids)
                 json.WriteNumberValue(id);
             json.WriteEndArray();
-            json.WriteString("decoded", tokenizer.Decode(ids));
+            json.WriteString("decoded", tokenizer.Decode(ids, skipSpecial: false));
         });
     }
 }

@@ -18,7 +18,8 @@ public interface ITokenizer
     /// <summary>
     /// Encodes text. Special tokens (BOS, ChatGLM's <c>[gMASK] sop</c> and the like) are added only if
     /// <paramref name="addSpecial"/> is set. A special token's name written in the text is plain text, except for a
-    /// <c>tokenizer.json</c>, which says itself what is recognised in text.
+    /// <c>tokenizer.json</c>, which says itself what is recognised in text, and for Qwen with <paramref name="addSpecial"/>,
+    /// whose original adds nothing but recognises them.
     /// </summary>
     IReadOnlyList<int> Encode(string text, bool addSpecial = false);
 

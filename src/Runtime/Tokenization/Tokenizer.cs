@@ -29,7 +29,7 @@ internal abstract class Tokenizer : ITokenizer
 
     public int? PadId => Special.PadId;
 
-    public IReadOnlyList<int> Encode(string text, bool addSpecial = false)
+    public virtual IReadOnlyList<int> Encode(string text, bool addSpecial = false)
     {
         ArgumentNullException.ThrowIfNull(text);
         var ids = new List<int>(text.Length / 3 + 8);

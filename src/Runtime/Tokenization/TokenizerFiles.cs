@@ -78,6 +78,9 @@ internal sealed class TokenizerFiles
     /// <summary>A text of tokenizer_config.json.</summary>
     public string? TokenizerText(string key) => Text(_tokenizerConfig, key);
 
+    /// <summary>A text of generation_config.json.</summary>
+    public string? GenerationText(string key) => Text(_generationConfig, key);
+
     /// <summary>Any value of tokenizer_config.json.</summary>
     public JsonElement? TokenizerValue(string key) => Property(_tokenizerConfig, key);
 

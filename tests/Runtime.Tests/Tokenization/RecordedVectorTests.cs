@@ -74,7 +74,11 @@ public sealed class RecordedVectorTests
         var vectors = TokenizerData.Vectors(Path.Combine(TokenizerData.Require("qwen"), "golden.jsonl")).ToArray();
         Assert.Contains(vectors, v => v.Has("ids_special"));
         foreach (var v in vectors)
-            Assert.Equal(v.Has("ids_special") ? v.Ids("ids_special") : v.Ids(), LoadOnce("qwen").EncodePrompt(v.Text));
+        {
+            int[] expected = v.Has("ids_special") ? v.Ids("ids_special") : v.Ids();
+            Assert.Equal(expected, LoadOnce("qwen").EncodePrompt(v.Text));
+            Assert.Equal(expected, LoadOnce("qwen").Encode(v.Text, addSpecial: true));
+        }
     }
 
     private static string KeyOfIds(string folder) => folder == "chatglm6b" ? "glm_ids" : "ids";

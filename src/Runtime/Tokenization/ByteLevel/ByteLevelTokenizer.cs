@@ -22,6 +22,9 @@ internal sealed class ByteLevelTokenizer<TTable>(
 
     public override int VocabSize { get; } = Math.Max(vocabulary.Count, special.Added.Count == 0 ? 0 : special.Added.Max(t => t.Id) + 1);
 
+    public override IReadOnlyList<int> Encode(string text, bool addSpecial = false)
+        => addSpecial && options.RecognisesSpecial ? EncodePrompt(text) : base.Encode(text, addSpecial);
+
     protected override void EncodeText(string text, List<int> ids)
     {
         ReadOnlySpan<char> rest = options.Nfc ? Nfc.Normalize(text) : text;
@@ -79,6 +82,9 @@ internal sealed record ByteLevelOptions
 
     /// <summary>A word that is a token stays whole, whatever the merges say (tiktoken).</summary>
     public bool WholeWordFirst { get; init; }
+
+    /// <summary>Where special tokens are asked for, those named in the text are what is meant (Qwen's own default; it adds none).</summary>
+    public bool RecognisesSpecial { get; init; }
 
     /// <summary>The vocabulary is written in <see cref="ByteAlphabet"/> (GPT-2) and not as plain text.</summary>
     public bool WritesBytes { get; init; }

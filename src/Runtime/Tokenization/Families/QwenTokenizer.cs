@@ -5,7 +5,7 @@ using Generated.Tokenization.Splitting;
 namespace Generated.Tokenization.Families;
 
 /// <summary>Qwen (first generation): a tiktoken file, NFC, and 208 special tokens after it.</summary>
-/// <remarks>Original: tokenization_qwen.py of Qwen/Qwen-7B. Special tokens in text are text; its own default, taking them as tokens, is <see cref="ITokenizer.EncodePrompt"/>.</remarks>
+/// <remarks>Original: tokenization_qwen.py of Qwen/Qwen-7B. Special tokens named in text are text, unless special tokens are asked for.</remarks>
 internal static class QwenTokenizer
 {
     public static ITokenizer Load(TokenizerFiles files, string fileName)
@@ -20,6 +20,6 @@ internal static class QwenTokenizer
         int[] ranks = [.. Enumerable.Range(0, tokens.Length)];
         return new ByteLevelTokenizer<PieceMerges>(
             vocabulary, new PieceMerges(vocabulary.Ids, ranks), new Cl100kSplitter(longestNumber: 1),
-            special with { Prefix = [], Suffix = [] }, new ByteLevelOptions { Nfc = true, WholeWordFirst = true });
+            special with { Prefix = [], Suffix = [] }, new ByteLevelOptions { Nfc = true, WholeWordFirst = true, RecognisesSpecial = true });
     }
 }
