@@ -5,6 +5,7 @@ var verbs = new SortedDictionary<string, (string Does, Func<string[], int> Run)>
     ["checkpoints"] = ("loading and converting checkpoints beside reading and copying their file", CheckpointBench.Run),
     ["kernels"] = ("one linear layer: kernels beside libtorch's linears and the memory's read bandwidth", KernelBench.Run),
     ["linears"] = ("all linears of one decoding step, in every weight format beside libtorch's float32", DecodeLinearsBench.Run),
+    ["tokenizers"] = ("encoding whole files, beside Microsoft.ML.Tokenizers", TokenizerBenchmarks.Run),
 };
 
 if (args.Length > 0 && verbs.TryGetValue(args[0], out var verb))

@@ -60,9 +60,10 @@ internal sealed class BpeModel<TTable>(ByteMap pieces, TTable merges, BpeOptions
         if (text.IsEmpty)
             return;
         bool afterUnknown = false;
-        if (options.Neighbours is null)
+        // A short word is best remembered whole; a longer one, or a text that nothing has split into words, in parts.
+        if (options.Neighbours is null || (options.ByteSymbols && text.Length <= WordCache.LongestKey))
         {
-            EncodeChunk(text, worker, ids, ref afterUnknown);
+            EncodeChunk(text, isWhole: true, worker, ids, ref afterUnknown);
             return;
         }
         if (options.WholePieceFirst && pieces.Find(text) is >= 0 and int whole)
@@ -73,15 +74,16 @@ internal sealed class BpeModel<TTable>(ByteMap pieces, TTable merges, BpeOptions
         for (int start = 0; start < text.Length;)
         {
             int end = options.Neighbours.ChunkEnd(text, start);
-            EncodeChunk(text[start..end], worker, ids, ref afterUnknown);
+            EncodeChunk(text[start..end], isWhole: false, worker, ids, ref afterUnknown);
             start = end;
         }
     }
 
-    private void EncodeChunk(ReadOnlySpan<byte> chunk, Worker worker, List<int> ids, ref bool afterUnknown)
+    private void EncodeChunk(ReadOnlySpan<byte> chunk, bool isWhole, Worker worker, List<int> ids, ref bool afterUnknown)
     {
         var key = default(WordCache.Key);
-        bool isShort = chunk.Length <= WordCache.LongestKey;
+        // Where whole words go first, a part of a word may have other ids than the same text as a word; only words are remembered then.
+        bool isShort = chunk.Length <= WordCache.LongestKey && (isWhole || !options.WholePieceFirst);
         if (isShort)
         {
             key = WordCache.KeyOf(chunk);
@@ -92,7 +94,7 @@ internal sealed class BpeModel<TTable>(ByteMap pieces, TTable merges, BpeOptions
             }
         }
         worker.Ids.Clear();
-        if (options.WholePieceFirst && options.Neighbours is null && pieces.Find(chunk) is >= 0 and int whole)
+        if (options.WholePieceFirst && isWhole && pieces.Find(chunk) is >= 0 and int whole)
             worker.Ids.Add(whole);
         else
             Merge(chunk, worker.Queue, worker.Ids);

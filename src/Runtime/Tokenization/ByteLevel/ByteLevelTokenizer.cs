@@ -18,6 +18,7 @@ internal sealed class ByteLevelTokenizer<TTable>(
     {
         ByteSymbols = true,
         WholePieceFirst = options.WholeWordFirst,
+        Neighbours = vocabulary.Neighbours,
     });
 
     public override int VocabSize { get; } = Math.Max(vocabulary.Count, special.Added.Count == 0 ? 0 : special.Added.Max(t => t.Id) + 1);

@@ -15,11 +15,17 @@ internal sealed class ByteLevelVocabulary
         for (int id = 0; id < tokens.Length; id++)
         {
             if (tokens[id] is { Length: > 0 } token)
+            {
                 Ids.TryAdd(token, id);
+                Neighbours.Add(token);
+            }
         }
     }
 
     public ByteMap Ids { get; }
+
+    /// <summary>Which bytes stand side by side in some token.</summary>
+    public NeighbourFilter Neighbours { get; } = new(ofBytes: true);
 
     public int Count => _byId.Length;
 

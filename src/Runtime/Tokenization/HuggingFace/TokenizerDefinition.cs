@@ -38,7 +38,7 @@ internal sealed class TokenizerDefinition
         var (preTokenizers, isByteLevel) = PreTokenizerReader.Read(file["pre_tokenizer"]);
         var (tokens, idOf) = ReadVocabulary(model["vocab"]);
         var symbols = new ByteMap(idOf.Count);
-        var neighbours = isByteLevel ? null : new NeighbourFilter();
+        var neighbours = new NeighbourFilter(ofBytes: isByteLevel);
         foreach (var (token, id) in idOf)
         {
             var bytes = new byte[token.Length];
@@ -47,7 +47,7 @@ internal sealed class TokenizerDefinition
             else if (!ByteAlphabet.TryGetBytes(token, bytes))
                 continue;
             symbols.TryAdd(bytes, id);
-            neighbours?.Add(bytes);
+            neighbours.Add(bytes);
         }
         return new TokenizerDefinition
         {
