@@ -34,7 +34,8 @@ internal sealed record BpeOptions
 /// Microsoft.ML.Tokenizers is not used for this. Against the recorded vectors its sentencepiece BPE differs in every model
 /// (9 of 357 for LLaMA up to 217 of 357 for GLM: order of equal scores, character normalization, user-defined symbols), it has no
 /// tokenizer.json, and its byte-level BPE, which agrees, is slower than this class (benchmarks/TokenizerBenchmarks.cs).
-/// One core that serves all four kinds is less code than the repairs would be. The tests still compare with the library.
+/// One core that serves all four kinds is less code than the repairs would be. The tests still compare with the library,
+/// and only they and the benchmarks reference it.
 /// </remarks>
 internal sealed class BpeModel<TTable>(ByteMap pieces, TTable merges, BpeOptions options) where TTable : IMergeTable
 {
