@@ -22,6 +22,7 @@ internal static class ConfigPrinter
                 .Line($"partial void Check({Reader} reader);");
         }
 
+        if (!spec.IsBroken) DeclaredGraphPrinter.Print(writer, spec);
         return writer.ToString();
     }
 

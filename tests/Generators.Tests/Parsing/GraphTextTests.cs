@@ -18,6 +18,7 @@ public sealed class GraphTextTests
             [Key("s")] public RopeScaling? S { get; init; }
             public int Half => N / 2;
             public int Square => N * N - 2 * N;
+            [Preset("~", TensorParallel = [2])] public static C Null => new() { N = 2 };
             [Preset("small; \\ odd", TensorParallel = [2])] public static C Small => new() { N = 4 };
         }
 
@@ -66,7 +67,7 @@ public sealed class GraphTextTests
         var spec = Parse.Config("C", Everything);
 
         Assert.Equal(spec, GraphText.ReadConfig(GraphText.Write(spec)));
-        Assert.Equal(2, spec.Presets[0].Value("Half"));
+        Assert.Equal(2, spec.Presets[1].Value("Half"));
     }
 
     [Theory]

@@ -11,7 +11,7 @@ internal sealed class Transfer
 {
     private const char Separator = ';';
     private const char Escape = '\\';
-    private const string Null = "\\0";
+    private const string Null = "~";
 
     private readonly StringBuilder? _written;
     private readonly string _read;
@@ -35,7 +35,7 @@ internal sealed class Transfer
     public string? OptionalText(string? value)
     {
         if (_written is null) return Unescape(Next());
-        _written.Append(value is null ? Null : value.Replace("\\", "\\\\").Replace(";", "\\;").Replace("\n", "\\n")).Append(Separator);
+        _written.Append(value is null ? Null : Escaped(value)).Append(Separator);
         return value;
     }
 
@@ -91,6 +91,10 @@ internal sealed class Transfer
 
         throw new FormatException("The text ends early.");
     }
+
+    private static string Escaped(string value) => value == Null
+        ? Escape + Null
+        : value.Replace("\\", "\\\\").Replace(";", "\\;").Replace("\n", "\\n");
 
     private static string? Unescape(string token)
     {
