@@ -103,7 +103,7 @@ internal sealed class GoldenInputs
     /// <summary>The recorded matrix in compact form: padding from columns nobody attends to, the prefix from what a first token sees ahead.</summary>
     private AttentionMask RecordedMask(int firstRow, int rows)
     {
-        var padding = Padding.Mask(Batch(firstRow, rows));
+        var padding = PaddingRules.Mask(Batch(firstRow, rows));
         var prefixEnds = new int[rows];
         for (var row = 0; row < rows; row++)
         {
