@@ -15,7 +15,7 @@ public sealed class ChatGlmInputs(ChatGlmConfig c) : IInputScheme
         ArgumentNullException.ThrowIfNull(batch);
         var positions = new long[batch.Rows * batch.Length];
         var blocks = new long[positions.Length];
-        var mask = Padding.Mask(batch);
+        var mask = PaddingRules.Mask(batch);
         var prefixEnds = new int[batch.Rows];
         for (var row = 0; row < batch.Rows; row++)
         {

@@ -38,7 +38,7 @@ public sealed class GlmInputs(GlmConfig c) : IInputScheme
             }
         }
 
-        return new SequenceInputs(batch.Rows, batch.Length, 0, positions, Padding.Mask(batch) with { PrefixEnds = prefixEnds }, blocks);
+        return new SequenceInputs(batch.Rows, batch.Length, 0, positions, PaddingRules.Mask(batch) with { PrefixEnds = prefixEnds }, blocks);
     }
 
     /// <inheritdoc/>
