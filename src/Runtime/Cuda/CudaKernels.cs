@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Reflection;
-using System.Runtime.InteropServices;
+using Generated.Native;
 using static TorchSharp.torch;
 
 namespace Generated.Cuda;
@@ -15,6 +15,7 @@ internal static unsafe class CudaKernels
     private const int HeadDimLimit = 256;
     private const int PositionsPerSplit = 128;
     private const int MaximumSplits = 32;
+    private const int MostGridRows = 65535;
     private static readonly ConcurrentDictionary<(ScalarType Storage, int HeadDim), Module> Modules = new();
     private static readonly Lazy<string> Source = new(ReadSource);
 
@@ -23,6 +24,9 @@ internal static unsafe class CudaKernels
         tensor.device_type == TorchSharp.DeviceType.CUDA
         && tensor.dtype is ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16
         && Nvrtc.IsAvailable;
+
+    /// <summary>Whether <see cref="SiluMultiply"/> can take a tensor of this size.</summary>
+    public static bool CanGate(Tensor gate) => gate.numel() / gate.shape[^1] <= MostGridRows;
 
     /// <summary>Whether <see cref="Attend"/> has a kernel for this head width.</summary>
     public static bool CanAttend(int headDim) => headDim % 32 == 0 && headDim <= HeadDimLimit;
@@ -137,15 +141,13 @@ internal static unsafe class CudaKernels
 
     private static long RowStride(Tensor t) => t.dim() == 1 ? t.shape[0] : t.stride((int)t.dim() - 2);
 
-    private static nint Pointer(Tensor t) => THSTensor_data(t.Handle);
+    private static nint Pointer(Tensor t) => TorchSharpExports.Address(t);
 
     // The handle's finaliser must not run between taking the pointer and the launch.
     private static void Keep(params ReadOnlySpan<Tensor> tensors)
     {
         foreach (var tensor in tensors) GC.KeepAlive(tensor);
     }
-
-    [DllImport("LibTorchSharp")] private static extern nint THSTensor_data(nint handle);
 
     private sealed class Module(nint module, bool attends)
     {

@@ -1,3 +1,4 @@
+using Generated.Cuda;
 using Generated.Parallel;
 using Generated.Passes;
 using TorchSharp;
@@ -115,10 +116,15 @@ public sealed class Attention
         var slot = Slot(pass);
         if (slot is DenseKvSlot dense && pass.Inputs.Mask.Hidden is null && CpuSteps.CanRun(q) && CpuSteps.CanRun(k) && CpuSteps.CanRun(v))
             return CpuSteps.Attend(this, dense, q, k, v, pass);
+        if (slot is DenseKvSlot kept && CanRunFused(q, pass))
+        {
+            WriteToken(kept, k, v, pass.Past);
+            using var contiguous = q.contiguous();
+            return CudaKernels.Attend(contiguous, kept.Keys, kept.Values, _slopes, pass.StartsOn(q.device), pass.Total, Window, Scale);
+        }
+
         var rows = q.shape[0];
-        using (var newKeys = k.view(rows, KvHeads, 1, HeadDim))
-        using (var newValues = v.view(rows, KvHeads, 1, HeadDim))
-            slot.Write(newKeys, newValues, pass.Past);
+        WriteToken(slot, k, v, pass.Past);
         var (keys, values) = slot.Read(pass.Total);
         using (keys)
         using (values)
@@ -141,6 +147,14 @@ public sealed class Attention
     public Tensor DecodeRotated(Tensor q, Tensor k, Tensor v, Rotary rope, PassContext pass)
     {
         ArgumentNullException.ThrowIfNull(rope);
+        if (CanRunFused(q, pass) && Slot(pass) is DenseKvSlot slot && rope.Table.Spec.Positions == PositionKind.Sequence)
+        {
+            var (cosines, sines) = rope.Table.Tables(pass, q.device);
+            using var rotated = CudaKernels.RotateAppend(
+                q, k, v, slot.Keys, slot.Values, cosines, sines, pass.Positions(q.device), rope.Table.Spec.Pairing == RotaryPairing.Adjacent, pass.Past);
+            return CudaKernels.Attend(rotated, slot.Keys, slot.Values, _slopes, pass.StartsOn(q.device), pass.Total, Window, Scale);
+        }
+
         using var queries = rope.Decode(q, pass);
         using var keys = rope.Decode(k, pass);
         return Decode(queries, keys, v, pass);
@@ -231,6 +245,16 @@ public sealed class Attention
         using var queries = arange(firstQuery, firstQuery + count, dtype: ScalarType.Float32, device: device);
         using var column = queries.view(1, 1, -1, 1);
         return keys.sub(column);
+    }
+
+    private bool CanRunFused(Tensor q, PassContext pass) =>
+        pass.Inputs.Mask.Hidden is null && CudaKernels.CanAttend(HeadDim) && CudaKernels.IsAvailable(q);
+
+    private void WriteToken(KvSlot slot, Tensor k, Tensor v, int position)
+    {
+        using var newKeys = k.view(k.shape[0], KvHeads, 1, HeadDim);
+        using var newValues = v.view(v.shape[0], KvHeads, 1, HeadDim);
+        slot.Write(newKeys, newValues, position);
     }
 
     private KvSlot Slot(PassContext pass) => pass.Cache is { } cache

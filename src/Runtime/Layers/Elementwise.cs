@@ -1,3 +1,4 @@
+using Generated.Cuda;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -32,6 +33,8 @@ public static class Elementwise
     {
         if (CpuSteps.CanRun(gate) && CpuSteps.IsSmall(gate))
             return CpuSteps.SiluMultiply(gate, up);
+        if (!is_grad_enabled() && CudaKernels.IsAvailable(gate) && CudaKernels.CanGate(gate))
+            return CudaKernels.SiluMultiply(gate, up);
         using var open = gate.silu();
         return open.mul(up);
     }

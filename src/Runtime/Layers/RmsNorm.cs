@@ -1,4 +1,5 @@
 using Generated.Architectures;
+using Generated.Cuda;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -44,6 +45,8 @@ public sealed class RmsNorm : INorm
     /// <inheritdoc/>
     public Tensor Apply(Tensor x)
     {
+        if (CanRunFused(x))
+            return CudaKernels.RmsNorm(x, Weight.Value, Epsilon);
         using var wide = x.dtype == ScalarType.Float32 ? x.alias() : x.to(ScalarType.Float32);
         using var squares = wide.square();
         using var mean = squares.mean([-1], keepdim: true);
@@ -56,6 +59,8 @@ public sealed class RmsNorm : INorm
 
     /// <inheritdoc/>
     public Tensor Decode(Tensor x) => Bias is null && CpuSteps.CanRun(x) ? CpuSteps.RmsNorm(x, Weight.Value, Epsilon) : Apply(x);
+
+    private bool CanRunFused(Tensor x) => Bias is null && !is_grad_enabled() && CudaKernels.IsAvailable(x) && x.dtype == Weight.Value.dtype && x.is_contiguous();
 
     /// <inheritdoc/>
     public Flow Eager(Flow x)

@@ -15,6 +15,7 @@ public sealed class PassContext : IDisposable
     private int[]? _starts;
     private Tensor? _positions;
     private Tensor? _blockPositions;
+    private Tensor? _startsTensor;
     private Tensor? _columnInput;
     private Tensor? _columnCopy;
     private DisposeScope? _eagerScope;
@@ -79,6 +80,11 @@ public sealed class PassContext : IDisposable
     /// <summary>Block positions, int64 [rows, length], on <paramref name="device"/>; this context's. Zero where the architecture has none.</summary>
     public Tensor BlockPositions(Device device) => _blockPositions ??= Upload(Inputs.BlockPositions ?? new long[Rows * Length], device);
 
+    /// <summary>First real column of each row, int64 [rows], on <paramref name="device"/>; this context's. Null where nothing is padded on the left.</summary>
+    internal Tensor? StartsOn(Device device) => Inputs.Mask.Starts is not { } starts
+        ? null
+        : _startsTensor ??= tensor(starts.Select(s => (long)s).ToArray(), device: device).DetachFromDisposeScope();
+
     /// <summary>The last position of each row, [B, T, width] to [B, 1, width].</summary>
     public Tensor LastPosition(Tensor x) => x.narrow(1, x.shape[1] - 1, 1);
 
@@ -138,8 +144,9 @@ public sealed class PassContext : IDisposable
         _masks.Dispose();
         _positions?.Dispose();
         _blockPositions?.Dispose();
+        _startsTensor?.Dispose();
         _columnCopy?.Dispose();
-        (_positions, _blockPositions, _columnCopy, _columnInput) = (null, null, null, null);
+        (_positions, _blockPositions, _startsTensor, _columnCopy, _columnInput) = (null, null, null, null, null);
     }
 
     private Tensor Upload(IReadOnlyList<long> values, Device device)

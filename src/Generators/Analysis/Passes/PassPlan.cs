@@ -24,6 +24,9 @@ internal enum StepKind
     /// <summary>A call of a layer with one result.</summary>
     Layer,
 
+    /// <summary>Attention of one new token that rotates its queries and keys itself, by <see cref="Step.Rotary"/>.</summary>
+    RotatedAttention,
+
     /// <summary>A call of a sections layer: one result per section.</summary>
     Cut,
 
@@ -64,6 +67,9 @@ internal sealed record Step(StepKind Kind, EquatableArray<string> Results, Equat
 
     /// <summary>C# that reaches that layer, or the fused product.</summary>
     public string Access { get; init; } = "";
+
+    /// <summary>C# that reaches the rotary embedding of a <see cref="StepKind.RotatedAttention"/>.</summary>
+    public string Rotary { get; init; } = "";
 
     /// <summary>C# expression of the factor of a scale.</summary>
     public string Factor { get; init; } = "";

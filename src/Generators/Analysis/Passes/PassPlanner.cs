@@ -32,6 +32,7 @@ internal sealed class PassPlanner
         _class = spec.Name;
         _names = new Names(spec, body, _isModel ? "ids" : "x");
         _folded = kind == PassKind.Full ? [] : [.. body.Nodes.Where(IsGateOfProduct).Select(n => n.Id)];
+        if (kind == PassKind.Decode) _folded.UnionWith(body.Nodes.Where(n => Rotations(n) is not null).SelectMany(n => n.Inputs.Take(2)));
         _narrowed = _isModel && kind == PassKind.Prefill ? LastPositions.NarrowAfter(body) : null;
         if (kind == PassKind.Full) return;
         foreach (var group in fused)
@@ -73,7 +74,8 @@ internal sealed class PassPlanner
                 return;
         }
 
-        if (node.Layer is not null) Add(node, StepKind.Layer);
+        if (_kind == PassKind.Decode && Rotations(node) is { } rotary) RotatedAttention(node, rotary);
+        else if (node.Layer is not null) Add(node, StepKind.Layer);
         else if (node.Op == NodeOp.Multiply && Gate(node) is { } gate) SiluMultiply(node, gate);
         else Add(node, Operator(node.Op));
         if (_isModel && _kind == PassKind.Full && node.Layer is not null && IsAfterRepeat(node) && node.Id != _body.Output)
@@ -127,6 +129,15 @@ internal sealed class PassPlanner
         _steps.Add(new Step(StepKind.SiluMultiply, EquatableArray.Of(Declare(node)), inputs) { Comment = Comment(node) });
     }
 
+    private void RotatedAttention(FlatNode node, FlatNode rotary)
+    {
+        var inputs = EquatableArray.Of(_values[_body.Nodes[node.Inputs[0]].Inputs[0]], _values[_body.Nodes[node.Inputs[1]].Inputs[0]], _values[node.Inputs[2]]);
+        _steps.Add(new Step(StepKind.RotatedAttention, EquatableArray.Of(Declare(node)), inputs)
+        {
+            Layer = node.Layer!.Spec, Access = node.Layer.Access, Rotary = rotary.Layer!.Access, Comment = Comment(node),
+        });
+    }
+
     /// <summary>Shows the input of a linear to an observer, once for all linears that read it.</summary>
     private void Observe(FlatNode node)
     {
@@ -162,6 +173,18 @@ internal sealed class PassPlanner
     private FlatNode? Gate(FlatNode product) => _kind == PassKind.Full || product.Inputs[0] == product.Inputs[1] ? null : product.Inputs
         .Select(i => _body.Nodes[i])
         .FirstOrDefault(n => n.Op == NodeOp.Silu && n.Id != _body.Output && _body.Consumers(n.Id).Count() == 1);
+
+    /// <summary>The rotation of an attention's queries and keys, where one always-present rotary layer rotates both and nothing else reads the results.</summary>
+    private FlatNode? Rotations(FlatNode attention)
+    {
+        if (attention.Layer?.Spec is not AttentionSpec) return null;
+        var (queries, keys) = (_body.Nodes[attention.Inputs[0]], _body.Nodes[attention.Inputs[1]]);
+        return queries.Id != keys.Id
+            && queries.Layer is { Spec: RotarySpec { When: null } } rotary && keys.Layer?.Path == rotary.Path
+            && new[] { queries, keys }.All(n => n.Id != _body.Output && _body.Consumers(n.Id).Count() == 1)
+            ? queries
+            : null;
+    }
 
     private static StepKind Operator(NodeOp op) => op switch
     {
