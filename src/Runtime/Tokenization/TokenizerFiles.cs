@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json;
+using Generated.Tokenization.ByteLevel;
 
 namespace Generated.Tokenization;
 
@@ -119,16 +121,18 @@ internal sealed class TokenizerFiles
             {
                 foreach (var token in _addedTokens.EnumerateObject())
                 {
-                    if (token.Value.ValueKind == JsonValueKind.Number && token.Value.TryGetInt32(out int id) && id >= 0)
-                        byId[id] = new AddedToken(id, token.Name);
+                    if (token.Value.ValueKind != JsonValueKind.Number || !token.Value.TryGetInt32(out int id) || id is < 0 or > VocabularyFile.LargestId)
+                        throw new InvalidInputException($"{PathOf("added_tokens.json")}: the token \"{token.Name}\" has no valid id.");
+                    byId[id] = new AddedToken(id, token.Name);
                 }
             }
             if (Property(_tokenizerConfig, "added_tokens_decoder") is { ValueKind: JsonValueKind.Object } decoder)
             {
                 foreach (var token in decoder.EnumerateObject())
                 {
-                    if (int.TryParse(token.Name, out int id) && id >= 0 && Content(token.Value) is { } content)
-                        byId[id] = ReadAddedToken(token.Value, id, content);
+                    if (!int.TryParse(token.Name, NumberStyles.None, CultureInfo.InvariantCulture, out int id) || id > VocabularyFile.LargestId || Content(token.Value) is not { } content)
+                        throw new InvalidInputException($"{PathOf("tokenizer_config.json")}: added_tokens_decoder has no valid entry \"{token.Name}\".");
+                    byId[id] = ReadAddedToken(token.Value, id, content);
                 }
             }
             return byId.Values;

@@ -136,7 +136,36 @@ public sealed class LoaderTests
     public void Load_NoFolder_IsRefused()
         => Assert.Throws<InvalidInputException>(() => TokenizerLoader.Load(Path.Combine(Path.GetTempPath(), "no-such-folder-of-a-tokenizer")));
 
+    [Fact]
+    public void Load_GptFiles_TakesRolesFromVocabularyAndConfig()
+    {
+        // GPT-2's file, then OPT's (fairseq's tokens in front), then GLM's (GPT-2's with tokens added).
+        using var gpt = new TemporaryFolder().Write("vocab.json", Alphabet("\"<|endoftext|>\": 256")).Write("merges.txt", "");
+        var tokenizer = TokenizerLoader.Load(gpt.Path);
+        Assert.Equal((256, 256), (tokenizer.BosId, tokenizer.EosIds.Single()));
+        Assert.Equal([65, 256, 66], tokenizer.EncodePrompt("A<|endoftext|>B"));
+        Assert.Equal([65], tokenizer.Encode("A", addSpecial: true));
+        Assert.Equal("A", tokenizer.Decode([65, 256]));
+
+        using var opt = new TemporaryFolder().Write("vocab.json", Alphabet("\"<s>\": 256, \"<pad>\": 257, \"</s>\": 258")).Write("merges.txt", "#version: 0.2\n");
+        tokenizer = TokenizerLoader.Load(opt.Path);
+        Assert.Equal([258, 65], tokenizer.Encode("A", addSpecial: true));
+        Assert.Equal((258, 257), (tokenizer.BosId, tokenizer.PadId));
+
+        gpt.Write("tokenizer_config.json", """{"tokenizer_class": "GLMGPT2Tokenizer", "cls_token": "[CLS]", "eos_token": "<|endoftext|>"}""")
+            .Write("added_tokens.json", """{"[CLS]": 257, "[MASK]": 258, "<|startofpiece|>": 259, "<|endofpiece|>": 260}""");
+        tokenizer = TokenizerLoader.Load(gpt.Path);
+        Assert.Equal([257, 65, 256], tokenizer.Encode("A", addSpecial: true));
+        Assert.Equal([65, 258, 66], tokenizer.EncodePrompt("A[MASK]B"));
+        Assert.Equal([256, 260], tokenizer.EosIds);
+        Assert.Equal(261, tokenizer.VocabSize);
+    }
+
     [Theory]
+    [InlineData("added_tokens.json", """{"<x>": 2147483647}""", "<x>")]
+    [InlineData("added_tokens.json", """{"<x>": "five"}""", "<x>")]
+    [InlineData("tokenizer_config.json", """{"added_tokens_decoder": {"-1": {"content": "x"}}}""", "\"-1\"")]
+    [InlineData("tokenizer_config.json", """{"added_tokens_decoder": {"7": {}}}""", "\"7\"")]
     [InlineData("tokenizer_config.json", "{", "no valid JSON")]
     [InlineData("config.json", "[]", "not a JSON object")]
     public void Load_DamagedConfig_NamesTheFile(string file, string content, string said)
@@ -170,8 +199,7 @@ public sealed class LoaderTests
     [InlineData("#version: 0.2\na zz\n", "\"zz\"")]
     public void Load_DamagedMerges_SaysWhatIsWrong(string merges, string said)
     {
-        string alphabet = string.Join(", ", Enumerable.Range(0, 256).Select(b => $"\"\\u{(int)Generated.Tokenization.ByteLevel.ByteAlphabet.ToChar((byte)b):X4}\": {b}"));
-        using var folder = new TemporaryFolder().Write("vocab.json", $"{{{alphabet}}}").Write("merges.txt", merges);
+        using var folder = new TemporaryFolder().Write("vocab.json", Alphabet()).Write("merges.txt", merges);
         string message = Assert.Throws<InvalidInputException>(() => TokenizerLoader.Load(folder.Path)).Message;
         Assert.Contains("merges.txt", message, StringComparison.Ordinal);
         Assert.Contains(said, message, StringComparison.Ordinal);
@@ -183,6 +211,10 @@ public sealed class LoaderTests
         using var folder = Tok512Folder("a.model").Copy(TokenizerFixtures.Path("tok512.model"), "b.model");
         Assert.Contains("a.model, b.model", Assert.Throws<InvalidInputException>(() => TokenizerLoader.Load(folder.Path)).Message, StringComparison.Ordinal);
     }
+
+    /// <summary>A vocabulary of the 256 bytes in the order of their values, and more.</summary>
+    private static string Alphabet(string more = "\"more\": 256")
+        => $"{{{string.Join(", ", Enumerable.Range(0, 256).Select(b => $"\"\\u{(int)Generated.Tokenization.ByteLevel.ByteAlphabet.ToChar((byte)b):X4}\": {b}"))}, {more}}}";
 
     private static TemporaryFolder Tok512Folder(string name = "tokenizer.model") => new TemporaryFolder().Copy(TokenizerFixtures.Path("tok512.model"), name);
 

@@ -30,7 +30,7 @@ internal sealed partial class ChatGlmTokenizer : ITokenizer
         var model = SentencePieceModel.Parse(files.ReadBytes(FileName), files.PathOf(FileName));
         // Later releases dropped the 20,000 image tokens and say so; where nothing is said, the model's vocabulary tells.
         int imageTokens = files.Number("num_image_tokens") ?? (files.VocabSize >= model.Pieces.Count + 20000 ? 20000 : 0);
-        if (imageTokens < 0)
+        if (imageTokens is < 0 or > ByteLevel.VocabularyFile.LargestId)
             throw new InvalidInputException($"{files.PathOf("tokenizer_config.json")}: num_image_tokens is {imageTokens}.");
         var special = SentencePieceSpecials.Read(files, model, addBos: false);
         var pieces = new SentencePieceTokenizer(model, special);

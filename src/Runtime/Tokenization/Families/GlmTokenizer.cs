@@ -15,14 +15,20 @@ internal static class GlmTokenizer
         return new SentencePieceTokenizer(model, Surround(files, special, _ => null));
     }
 
-    /// <summary>Adds [CLS] before and the end token after a text, as far as the checkpoint has them.</summary>
+    /// <summary>
+    /// Adds [CLS] before and the end token after a text, as far as the checkpoint has them; generation also ends with
+    /// &lt;|endofpiece|&gt;.
+    /// </summary>
     public static SpecialTokens Surround(TokenizerFiles files, SpecialTokens special, Func<string, int?> idOf)
     {
         int? Find(string? content) => content is null ? null : special.Added.FirstOrDefault(t => t.Content == content)?.Id ?? idOf(content);
+        int? first = Find(files.RoleToken("cls_token") ?? "[CLS]");
+        int? endOfPiece = Find("<|endofpiece|>");
         return special with
         {
-            Prefix = Find(files.RoleToken("cls_token") ?? "[CLS]") is { } cls ? [cls] : [],
-            Suffix = special.EosIds.Count > 0 && Find(files.RoleToken("cls_token") ?? "[CLS]") is not null ? [special.EosIds[^1]] : [],
+            Prefix = first is { } cls ? [cls] : [],
+            Suffix = first is not null && special.EosIds is [.., var last] ? [last] : [],
+            EosIds = endOfPiece is { } end ? [.. special.EosIds.Append(end).Distinct()] : special.EosIds,
         };
     }
 }
