@@ -51,12 +51,12 @@ internal static unsafe class DecodeLinearsBench
         }
         var reference = Median(systems[0].Seconds);
         Console.WriteLine($"{order.Length} linears of one step, {order.Sum(i => (long)matrices[i].Out * matrices[i].In) / 1e6:0} M weights, {options.Threads} threads, path {Cpu.Path}");
-        Console.WriteLine($"{"",-28} {"ms",8} {"best",8} {"steps/s",8} {"GB/s",6} {"× libtorch fp32",16}");
+        Console.WriteLine($"{"",-28} {"ms",8} {"best",8} {"steps/s",8} {"GB/s",6} {"× libtorch fp32",16} {"of best",8}");
         foreach (var system in systems)
         {
             var median = Median(system.Seconds);
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{system.Name,-28} {median * 1e3,8:0.0} {system.Seconds.Min() * 1e3,8:0.0} {1 / median,8:0.0} {system.Bytes / median / 1e9,6:0.0} {reference / median,16:0.00}"));
+                $"{system.Name,-28} {median * 1e3,8:0.0} {system.Seconds.Min() * 1e3,8:0.0} {1 / median,8:0.0} {system.Bytes / median / 1e9,6:0.0} {reference / median,16:0.00} {systems[0].Seconds.Min() / system.Seconds.Min(),8:0.00}"));
         }
         return 0;
     }
