@@ -6,10 +6,10 @@ namespace Generated.Checkpoints;
 /// An open checkpoint: a folder or a file of one, of any supported format. The format and whose layout it has are found from the files.
 /// Opening reads names and shapes only; tensor data is read on demand through the memory map.
 /// </summary>
-public sealed class Checkpoint : ITensorSource
+public sealed class Checkpoint : ITensorSource, IStridedSource
 {
     private readonly OrderedDictionary<string, TensorInfo> _infos = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, ITensorSource> _owners = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, TensorFile> _owners = new(StringComparer.Ordinal);
     private readonly List<TensorFile> _files;
     private readonly Dictionary<string, string> _parameterNames = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, string> _metadata = new(StringComparer.Ordinal);
@@ -97,18 +97,21 @@ public sealed class Checkpoint : ITensorSource
     }
 
     /// <inheritdoc/>
-    public void Read(string name, TensorSlice slice, Span<byte> destination)
-    {
-        if (_owners.TryGetValue(name, out var owner))
-            owner.Read(name, slice, destination);
-        else if (IsTensorParallel)
-            throw new InvalidInputException($"{Location} is split over {Ranks.Count} tensor-parallel ranks; read tensor {Describe.Name(name)} from its ranks.");
-        else
-            throw new InvalidInputException($"{Location} has no tensor {Describe.Name(name)}.");
-    }
+    public void Read(string name, TensorSlice slice, Span<byte> destination) => Find(name).Read(name, slice, destination);
+
+    void IStridedSource.Read(string name, TensorSlice slice, int[] axes, Span<byte> destination) => Find(name).Read(name, slice, axes, destination);
 
     /// <inheritdoc/>
     public void Dispose() => _files.ForEach(file => file.Dispose());
+
+    private TensorFile Find(string name)
+    {
+        if (_owners.TryGetValue(name, out var owner))
+            return owner;
+        throw new InvalidInputException(IsTensorParallel
+            ? $"{Location} is split over {Ranks.Count} tensor-parallel ranks; read tensor {Describe.Name(name)} from its ranks."
+            : $"{Location} has no tensor {Describe.Name(name)}.");
+    }
 
     /// <summary>Gathers the tensors of all files; what an index says about a tensor has to be true, and decides between duplicates.</summary>
     private void Join(ShardIndex? index)

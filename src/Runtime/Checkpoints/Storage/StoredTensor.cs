@@ -103,7 +103,10 @@ internal sealed class StoredTensor
     }
 
     /// <summary>Copies a slice, row-major, into <paramref name="destination"/>.</summary>
-    public void Read(TensorSlice slice, Span<byte> destination)
+    /// <param name="slice">The part, in the tensor's own axes.</param>
+    /// <param name="destination">Exactly its bytes.</param>
+    /// <param name="axes">The axes in the order in which they are to be written; null for their own.</param>
+    public void Read(TensorSlice slice, Span<byte> destination, int[]? axes = null)
     {
         var size = Info.DType.Size();
         if (!slice.FitsIn(Info))
@@ -118,8 +121,12 @@ internal sealed class StoredTensor
                 $"The slice of tensor {Info} has {slice.ElementCount * size} bytes, the destination {destination.Length}.", nameof(destination));
         }
 
-        if (destination.Length > 0)
+        if (destination.Length == 0)
+            return;
+        if (axes is null)
             StridedCopy.Gather(_storage, offset, slice.Count, _strides, size, destination);
+        else
+            StridedCopy.Gather(_storage, offset, Array.ConvertAll(axes, axis => slice.Count[axis]), Array.ConvertAll(axes, axis => _strides[axis]), size, destination);
     }
 
     private sealed class View(StoredTensor tensor) : ByteStorage

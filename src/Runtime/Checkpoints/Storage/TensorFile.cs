@@ -1,7 +1,7 @@
 namespace Generated.Checkpoints.Storage;
 
 /// <summary>The tensors of one open file.</summary>
-internal sealed class TensorFile : ITensorSource
+internal sealed class TensorFile : ITensorSource, IStridedSource
 {
     private readonly MappedFile _file;
     private readonly OrderedDictionary<string, TensorInfo> _infos;
@@ -30,12 +30,12 @@ internal sealed class TensorFile : ITensorSource
     /// <summary>Paddle's parameter name by tensor name, where the file has them.</summary>
     public IReadOnlyDictionary<string, string> ParameterNames { get; init; } = new Dictionary<string, string>();
 
-    public void Read(string name, TensorSlice slice, Span<byte> destination)
-    {
-        if (!_stored.TryGetValue(name, out var tensor))
-            throw new InvalidInputException($"{Location} has no tensor {Describe.Name(name)}.");
-        tensor.Read(slice, destination);
-    }
+    public void Read(string name, TensorSlice slice, Span<byte> destination) => Find(name).Read(slice, destination);
+
+    public void Read(string name, TensorSlice slice, int[] axes, Span<byte> destination) => Find(name).Read(slice, destination, axes);
 
     public void Dispose() => _file.Dispose();
+
+    private StoredTensor Find(string name) =>
+        _stored.TryGetValue(name, out var tensor) ? tensor : throw new InvalidInputException($"{Location} has no tensor {Describe.Name(name)}.");
 }

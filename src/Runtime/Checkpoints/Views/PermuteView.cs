@@ -23,6 +23,8 @@ internal sealed class PermuteView : TensorView
     private protected override unsafe void ReadCore(TensorSlice slice, Span<byte> destination)
     {
         var block = slice.Permute(_axes);
+        if (_inner.TryReadPermuted(block, _axes, destination))
+            return;
         var size = Info.DType.Size();
         var buffer = ArrayPool<byte>.Shared.Rent(destination.Length);
         var bytes = buffer.AsSpan(0, destination.Length);

@@ -1,3 +1,5 @@
+using Generated.Checkpoints.Storage;
+
 namespace Generated.Checkpoints.Views;
 
 /// <summary>
@@ -93,8 +95,19 @@ public abstract class TensorView
 
     private protected static TensorInfo Shaped(TensorInfo info, ReadOnlySpan<long> shape) => new(info.Name, info.DType, shape);
 
+    /// <summary>Reads with the axes in another order, if that takes no copy in between.</summary>
+    internal virtual bool TryReadPermuted(TensorSlice slice, int[] axes, Span<byte> destination) => false;
+
     private sealed class StoredView(ITensorSource source, TensorInfo info) : TensorView(info)
     {
+        internal override bool TryReadPermuted(TensorSlice slice, int[] axes, Span<byte> destination)
+        {
+            if (source is not IStridedSource strided)
+                return false;
+            strided.Read(Info.Name, slice, axes, destination);
+            return true;
+        }
+
         private protected override bool NeedsBuffer => false;
 
         private protected override void ReadCore(TensorSlice slice, Span<byte> destination) => source.Read(Info.Name, slice, destination);
