@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Runtime.InteropServices;
+using Generated.Architectures;
 using Generated.Cli.Commands;
 
 namespace Generated.Cli;
@@ -18,6 +19,8 @@ internal static class CommandLine
     /// <summary>Parses and runs a command line.</summary>
     public static async Task<int> RunAsync(IReadOnlyList<string> args, Terminal terminal, CancellationToken cancellation = default)
     {
+        // Naming the assembly loads it, and its module registers what it declares.
+        ArchitectureRegistry.Register(Models.GeneratedArchitectures.All);
         var root = Build(terminal);
         var parse = root.Parse(args);
         if (parse.Errors.Count > 0)
@@ -41,6 +44,13 @@ internal static class CommandLine
     {
         var root = new RootCommand("Generated: declare an LLM architecture once, derive the rest.")
         {
+            DemoCommand.Create(terminal),
+            InspectCommand.Create(terminal),
+            GenerateCommand.Create(terminal),
+            VerifyCommand.Create(terminal),
+            EvaluateCommand.Create(terminal),
+            ConvertCommand.Create(terminal),
+            PretrainCommand.Create(terminal),
             TokenizeCommand.Create(terminal),
             TrainTokenizerCommand.Create(terminal),
         };

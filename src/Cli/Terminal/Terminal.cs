@@ -14,6 +14,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool isInter
 {
     private static readonly JsonWriterOptions OneLine = new() { Indented = false };
 
+    /// <summary>A terminal that writes nothing: that of all ranks but the first.</summary>
+    public static Terminal Silent { get; } = new(TextWriter.Null, TextWriter.Null, isInteractive: false);
+
     /// <summary>Where results go.</summary>
     public TextWriter Output => output;
 
@@ -44,14 +47,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool isInter
         output.WriteLine(Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length));
     }
 
-    /// <summary>A console of Spectre's for tables and rules on the output.</summary>
-    public IAnsiConsole Console => field ??= AnsiConsole.Create(new AnsiConsoleSettings
-    {
-        Out = new AnsiConsoleOutput(output),
-        Interactive = InteractionSupport.No,
-        Ansi = isInteractive ? AnsiSupport.Detect : AnsiSupport.No,
-        ColorSystem = isInteractive ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
-    });
+    /// <summary>A console of Spectre's for tables on the output.</summary>
+    public IAnsiConsole Console => field ??= CreateConsole();
 
     /// <summary>Runs work under a progress bar with time left; without a person watching, just runs it.</summary>
     /// <param name="title">What is done, such as "Loading weights".</param>
@@ -69,6 +66,20 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool isInter
                 var task = context.AddTask(Markup.Escape(title), maxValue: 1);
                 return work(new Share(done => task.Value = done));
             });
+    }
+
+    private IAnsiConsole CreateConsole()
+    {
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Out = new AnsiConsoleOutput(output),
+            Interactive = InteractionSupport.No,
+            Ansi = isInteractive ? AnsiSupport.Detect : AnsiSupport.No,
+            ColorSystem = isInteractive ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+        });
+        if (!isInteractive)
+            console.Profile.Width = 200; // a file has no width to fit into
+        return console;
     }
 
     /// <summary>Reports on the calling thread, at most ten times a second.</summary>

@@ -25,7 +25,7 @@ public static class CheckpointSaver
     {
         options ??= new SaveOptions();
         using var transaction = FolderTransaction.Begin(directory, options.Overwrite);
-        WriteInto(transaction.Folder, model, architecture, options, source, cancellation);
+        WriteInto(transaction.Folder, model, architecture, options, source, source, cancellation);
         transaction.Commit();
     }
 
@@ -60,17 +60,18 @@ public static class CheckpointSaver
         }
     }
 
-    /// <summary>Writes a model's files into a folder that exists.</summary>
-    internal static void WriteInto(string folder, CausalModel model, ArchitectureInfo architecture, SaveOptions options, string? source, CancellationToken cancellation)
+    /// <summary>Writes a model's files into a folder that exists; config keys are kept from one folder (or file), tokenizer files copied from another.</summary>
+    internal static void WriteInto(
+        string folder, CausalModel model, ArchitectureInfo architecture, SaveOptions options, string? config, string? tokenizer, CancellationToken cancellation)
     {
         if (model.Context.Group.Size > 1)
             throw new InvalidOperationException("A model that is divided over ranks is not saved from one of them.");
         var slots = model.Weights().ToDictionary(slot => slot.Name, StringComparer.Ordinal);
         var files = new CheckpointFolder(architecture, model.Config, options);
         files.WriteTensors(folder, [.. slots.Values.Select(slot => slot.Spec)], _ => model.Dtype, Read, cancellation);
-        files.WriteConfig(folder, source is null ? null : ConfigReader.Load(source), options.Dtype ?? model.Dtype);
-        if (source is not null)
-            CheckpointFolder.CopyCompanions(source, folder);
+        files.WriteConfig(folder, config is null ? null : ConfigReader.Load(config), options.Dtype ?? model.Dtype);
+        if (tokenizer is not null)
+            CheckpointFolder.CopyCompanions(tokenizer, folder);
 
         Tensor Read(TensorSpec spec, WeightRange rows) =>
             (slots[spec.TiedTo ?? spec.Name].Parameter ?? throw new InvalidOperationException($"{spec.Name} is not kept as a plain weight."))

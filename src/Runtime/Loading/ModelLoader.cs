@@ -56,6 +56,17 @@ public static class ModelLoader
         return (architecture, architecture.ReadConfig(config));
     }
 
+    /// <summary>Checks that a folder's weights are exactly those of the model that its config describes, reading names and shapes only.</summary>
+    /// <exception cref="InvalidInputException">They are not, or there is no checkpoint.</exception>
+    public static WeightFiles CheckWeights(string directory)
+    {
+        var (architecture, config) = ReadConfig(ConfigReader.Load(directory));
+        using var checkpoint = Checkpoint.Open(directory);
+        var source = Open(checkpoint, architecture, config);
+        return new WeightFiles(
+            checkpoint.Files.Count(), checkpoint.Format, checkpoint.Layout, checkpoint.Tensors.Count, checkpoint.Tensors.Values.Sum(t => t.ByteCount), source.Dtype);
+    }
+
     /// <summary>The model's view of a checkpoint, which has to hold exactly its weights.</summary>
     internal static WeightSource Open(Checkpoint checkpoint, ArchitectureInfo architecture, object config) =>
         checkpoint.IsTensorParallel
@@ -94,3 +105,12 @@ public static class ModelLoader
         }
     }
 }
+
+/// <summary>The weights of a checkpoint folder, without their data.</summary>
+/// <param name="Files">Number of files.</param>
+/// <param name="Format">How tensors are stored.</param>
+/// <param name="Layout">Whose names and axes they have.</param>
+/// <param name="Tensors">Number of tensors.</param>
+/// <param name="Bytes">Their bytes.</param>
+/// <param name="Dtype">Type of the first weight.</param>
+public sealed record WeightFiles(int Files, CheckpointFormat Format, CheckpointLayout Layout, int Tensors, long Bytes, ScalarType Dtype);

@@ -24,12 +24,13 @@ public static class TrainingCheckpoint
     /// <param name="trainer">The run.</param>
     /// <param name="model">Its model.</param>
     /// <param name="architecture">The model's architecture.</param>
-    /// <param name="source">Folder whose tokenizer files and config keys are kept, or null.</param>
-    public static void Save(string directory, Trainer trainer, CausalModel model, ArchitectureInfo architecture, string? source = null)
+    /// <param name="config">Folder or config.json whose unknown keys are kept, or null.</param>
+    /// <param name="tokenizer">Folder whose tokenizer files are copied, or null.</param>
+    public static void Save(string directory, Trainer trainer, CausalModel model, ArchitectureInfo architecture, string? config = null, string? tokenizer = null)
     {
         ArgumentNullException.ThrowIfNull(trainer);
         using var transaction = FolderTransaction.Begin(directory, overwrite: true);
-        CheckpointSaver.WriteInto(transaction.Folder, model, architecture, new SaveOptions(), source, CancellationToken.None);
+        CheckpointSaver.WriteInto(transaction.Folder, model, architecture, new SaveOptions(), config, tokenizer, CancellationToken.None);
         var state = trainer.Optimizer.StateTensors.ToList();
         using (var writer = CheckpointWriter.Create(transaction.Folder, state.Select(t => t.Value.Describe(t.Key)), new CheckpointWriteOptions { FileStem = OptimizerStem, MaxShardBytes = long.MaxValue }))
         {

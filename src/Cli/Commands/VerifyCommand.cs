@@ -1,0 +1,62 @@
+using System.CommandLine;
+using System.Text.Json;
+using Generated.Checkpoints;
+using Generated.Verification;
+using TorchSharp;
+
+namespace Generated.Cli.Commands;
+
+/// <summary><c>generated verify</c>: a checkpoint against what its original implementation gave.</summary>
+internal static class VerifyCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        var directory = new Argument<string>("dir") { Description = "Checkpoint folder." };
+        var golden = new Option<string>("--golden") { Description = "safetensors file with input_ids and the recorded logits, hidden.N, greedy_tokens, loss, grad.NAME.", Required = true, HelpName = "file" };
+        var absolute = new Option<double>("--atol") { Description = "Absolute tolerance: |a-b| <= atol + rtol*|b|.", DefaultValueFactory = _ => 1e-4, HelpName = "x" };
+        var relative = new Option<double>("--rtol") { Description = "Relative tolerance.", DefaultValueFactory = _ => 1e-3, HelpName = "x" };
+        var model = new ModelOptions(torch.ScalarType.Float32);
+        var command = new Command("verify", "Compares a checkpoint with recorded values; prints one JSON object per value.") { directory, golden, absolute, relative };
+        model.AddTo(command);
+        command.SetAction(parse => model.OnRanks(parse, terminal, (group, output) =>
+        {
+            using var file = Checkpoint.Open(parse.GetRequiredValue(golden));
+            using var loaded = model.Load(parse, output, parse.GetRequiredValue(directory), group);
+            var failed = new List<Comparison>();
+            foreach (var result in new Verifier(loaded, file, parse.GetValue(absolute), parse.GetValue(relative)).Run())
+            {
+                Write(output, result);
+                if (!result.IsOk)
+                    failed.Add(result);
+            }
+
+            if (failed.Count == 0)
+                return CommandLine.Success;
+            var note = failed[0].Note is { } text ? $" ({text})" : "";
+            output.Fail($"{failed.Count} of the recorded values differ, the first is '{failed[0].Name}'{note}.");
+            return CommandLine.Failed;
+        }));
+        return Help.WithExamples(command,
+            "verify ./llama --golden golden.safetensors",
+            "verify ./llama --golden golden.safetensors --device cuda --dtype bfloat16 --atol 0.05 --rtol 0.05");
+    }
+
+    private static void Write(Terminal terminal, Comparison result) => terminal.WriteJson(json =>
+    {
+        json.WriteString("name", result.Name);
+        WriteNumber(json, "max_abs", result.MaxAbsolute);
+        WriteNumber(json, "max_rel", result.MaxRelative);
+        json.WriteBoolean("ok", result.IsOk);
+        if (result.Note is { } note)
+            json.WriteString("note", note);
+    });
+
+    /// <summary>JSON has no NaN: null.</summary>
+    private static void WriteNumber(Utf8JsonWriter json, string name, double value)
+    {
+        if (double.IsFinite(value))
+            json.WriteNumber(name, value);
+        else
+            json.WriteNull(name);
+    }
+}
