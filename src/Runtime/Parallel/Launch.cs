@@ -44,7 +44,7 @@ public static class Launch
         // The same number in every rank, before libgomp reads it: threads of all ranks together use each core once.
         if (Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is null)
             start.Environment["OMP_NUM_THREADS"] = Math.Max(1, Environment.ProcessorCount / count).ToString(CultureInfo.InvariantCulture);
-        return WaitFor(start);
+        return FailureReport.Collect(start.Environment, () => WaitFor(start));
     }
 
     /// <summary>
@@ -73,6 +73,8 @@ public static class Launch
             var message = e is GeneratedException ? e.Message : e.ToString();
             if (group is { Size: > 1 })
                 group.Abort(code, message);
+            else if (RankEnvironment.Current.Size > 1)
+                FailureReport.Write(message);
             else
                 Console.Error.WriteLine(message);
             return code;

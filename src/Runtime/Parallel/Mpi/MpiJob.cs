@@ -71,8 +71,7 @@ internal sealed unsafe class MpiJob : IDisposable
 
     internal void Abort(int exitCode, string reason)
     {
-        Console.Error.WriteLine($"rank {RankEnvironment.Current.Rank}: {reason}");
-        Console.Error.Flush();
+        FailureReport.Write(reason);
         Library.Abort(Abi.World, exitCode);
     }
 
