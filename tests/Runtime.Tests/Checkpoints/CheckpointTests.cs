@@ -11,7 +11,7 @@ public sealed class CheckpointTests
     [InlineData("llama-fp16", CheckpointFormat.Safetensors, CheckpointLayout.HuggingFace, 30)]
     [InlineData("llama-bf16-sharded", CheckpointFormat.Safetensors, CheckpointLayout.HuggingFace, 30)]
     [InlineData("llama2-gqa", CheckpointFormat.Safetensors, CheckpointLayout.HuggingFace, 30)]
-    [InlineData("llama.paddle", CheckpointFormat.Safetensors, CheckpointLayout.Paddle, 30)]
+    [InlineData("llama.paddle", CheckpointFormat.PaddlePickle, CheckpointLayout.Paddle, 30)]
     public void Open_Folder_FindsFormatLayoutAndTensors(string fixture, CheckpointFormat format, CheckpointLayout layout, int tensors)
     {
         using var checkpoint = Checkpoint.Open(Files.Fixture(fixture));

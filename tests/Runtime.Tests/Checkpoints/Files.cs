@@ -7,6 +7,25 @@ internal static class Files
 {
     public static string Fixtures { get; } = Path.Combine(Root(), "tests", "fixtures");
 
+    /// <summary>The complete recordings, which are too large for the repository; null where they are not.</summary>
+    public static string? SharedFixtures
+    {
+        get
+        {
+            if (Environment.GetEnvironmentVariable("GENERATED_SHARED") is { Length: > 0 } named)
+                return Existing(Path.Combine(named, "fixtures"));
+            for (var folder = new DirectoryInfo(Root()); folder is not null; folder = folder.Parent)
+            {
+                if (Existing(Path.Combine(folder.FullName, "shared", "fixtures")) is { } found)
+                    return found;
+            }
+
+            return null;
+
+            static string? Existing(string path) => Directory.Exists(path) ? path : null;
+        }
+    }
+
     public static string Fixture(params string[] parts) => Path.Combine([Fixtures, .. parts]);
 
     public static TemporaryFolder Temporary() => new();

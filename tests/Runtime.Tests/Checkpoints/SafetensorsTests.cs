@@ -23,7 +23,6 @@ public sealed class SafetensorsTests
     [Theory]
     [InlineData("llama/model.safetensors")]
     [InlineData("llama-fp16/model.safetensors")]
-    [InlineData("llama.paddle/model.safetensors")]
     [InlineData("llama-bf16-sharded/model-00001-of-00002.safetensors")]
     [InlineData("llama/golden.safetensors")]
     [InlineData("paddle-encodings/expected.safetensors")]
