@@ -114,7 +114,8 @@ internal static class ConfigPrinter
         var (dividend, divisor) = (Code(quotient.Dividend), Code(quotient.Divisor));
         var named = quotient.Dividend.Atoms.Select(spec.Property).FirstOrDefault(p => p is { Keys.Count: > 0 });
         if (named is null) return;
-        writer.Line($"reader.Require({divisor} > 0 && {dividend} % {divisor} == 0, {Quoting.Literal(named.Keys[0])}, {Quoting.Literal($"must be a multiple of {quotient.Divisor}")});");
+        var positive = quotient.Divisor.AsConstant is null ? $"{divisor} > 0 && " : "";
+        writer.Line($"reader.Require({positive}{dividend} % {divisor} == 0, {Quoting.Literal(named.Keys[0])}, {Quoting.Literal($"must be a multiple of {quotient.Divisor}")});");
     }
 
     private static string Code(Dim dim)

@@ -105,6 +105,8 @@ internal static class PassPrinter
             writer.Line($"var next = {step.Access}[i].{kind}({value}, pass);").Line($"{value}.Dispose();").Line($"{value} = next;");
             if (observes) writer.Line($"pass.Probe?.Hidden({(step.Offset.Length == 0 ? "" : $"{step.Offset} + ")}i + 1, {value});");
         }
+
+        writer.Blank();
     }
 
     private static string Expression(Step step, PassKind kind)
@@ -124,7 +126,7 @@ internal static class PassPrinter
 
     /// <summary>A layer that the config may leave out passes its input on.</summary>
     private static string Optional(Step step, string call) =>
-        step.Layer!.When is null ? step.Access + call : $"{step.Access} is {{ }} {step.Results[0]}Layer ? {step.Results[0]}Layer{call} : {step.Inputs[0]}.alias()";
+        step.Guard.Length == 0 ? step.Access + call : $"{step.Access} is {{ }} {step.Guard} ? {step.Guard}{call} : {step.Inputs[0]}.alias()";
 
     private static string Verb(LayerSpec layer, PassKind kind) => (layer, kind) switch
     {

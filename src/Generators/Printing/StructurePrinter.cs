@@ -39,23 +39,29 @@ internal static class StructurePrinter
     {
         using (writer.Block(header))
         {
-            List(writer, "linears", "LinearInfo", wiring.Sites.Select(s => Linear(plan, s)));
-            List(writer, "norms", "NormGroup", wiring.NormGroups.Select(g => (g.When, Norm(plan, g))));
-            List(writer, "scales", "ScalePair", wiring.ScalePairs.Select(p => ((string?)null, Scale(plan, p))));
-            List(writer, "fused", "FusedGroup", plan.Fused.Select(g => ((string?)null, Fused(plan, g))));
-            List(writer, "exchanges", "Exchange", wiring.Exchanges.Select(e => (e.When, Exchange(plan, e))));
-            writer.Line($"return new {Structure} {{ Linears = linears, NormGroups = norms, ScalePairs = scales, FusedGroups = fused, Exchanges = exchanges }};");
+            var lists = new[]
+            {
+                List(writer, "Linears", "LinearInfo", wiring.Sites.Select(s => Linear(plan, s))),
+                List(writer, "NormGroups", "NormGroup", wiring.NormGroups.Select(g => (g.When, Norm(plan, g)))),
+                List(writer, "ScalePairs", "ScalePair", wiring.ScalePairs.Select(p => ((string?)null, Scale(plan, p)))),
+                List(writer, "FusedGroups", "FusedGroup", plan.Fused.Select(g => ((string?)null, Fused(plan, g)))),
+                List(writer, "Exchanges", "Exchange", wiring.Exchanges.Select(e => (e.When, Exchange(plan, e)))),
+            };
+            writer.Line($"return new {Structure} {{ {string.Join(", ", lists)} }};");
         }
 
         writer.Blank();
     }
 
-    private static void List(SourceWriter writer, string name, string type, IEnumerable<(string? When, string Creation)> items)
+    /// <summary>Fills a local list; returns the initializer that takes it over.</summary>
+    private static string List(SourceWriter writer, string property, string type, IEnumerable<(string? When, string Creation)> items)
     {
-        writer.Line($"var {name} = new global::System.Collections.Generic.List<{Names.Architectures(type)}>();");
-        foreach (var (when, creation) in items)
-            writer.Line(when is null ? $"{name}.Add(new({creation});" : $"if ({when}) {name}.Add(new({creation});");
+        var (local, creations) = (Analysis.Passes.Names.Camel(property), items.ToList());
+        if (creations.Count == 0) return $"{property} = []";
+        writer.Line($"var {local} = new global::System.Collections.Generic.List<{Names.Architectures(type)}>();");
+        foreach (var (when, creation) in creations) writer.Line($"{(when is null ? "" : $"if ({when}) ")}{local}.Add(new({creation});");
         writer.Blank();
+        return $"{property} = {local}";
     }
 
     private static string Path(ClassPlan plan, string path) => Quoting.Literal($"{plan.Spec.Name}.{path}");

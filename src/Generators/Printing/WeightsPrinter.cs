@@ -46,6 +46,9 @@ internal static class WeightsPrinter
     {
         using (writer.Block(header))
         {
+            Constant(writer, "TensorKind", "Weight", plan.Tensors.Any(t => t.Kind == TensorKind.Weight));
+            Constant(writer, "TensorKind", "Bias", plan.Tensors.Any(t => t.Kind == TensorKind.Bias));
+            Constant(writer, "PaddleLayout", "Transposed", plan.Tensors.Any(IsTransposed));
             foreach (var tensor in plan.Tensors) Tensor(writer, tensor);
             if (plan.Tensors.Count == 0) writer.Line("yield break;");
         }
@@ -53,25 +56,20 @@ internal static class WeightsPrinter
         writer.Blank();
     }
 
+    private static void Constant(SourceWriter writer, string type, string value, bool isUsed)
+    {
+        if (isUsed) writer.Line($"const {Names.Architectures(type)} {value} = {Names.Architectures(type)}.{value};");
+    }
+
     private static void Tensor(SourceWriter writer, TensorPlan tensor)
     {
-        if (tensor.Conditions.Count > 0) writer.Line($"if ({string.Join(" && ", tensor.Conditions)})");
-        using (tensor.Conditions.Count > 0 ? writer.Indented("") : null)
-        {
-            var creation = $"yield return new {Names.Architectures("TensorSpec")}({Quoting.Literal(tensor.Path)}, {Names.Architectures("TensorKind")}.{tensor.Kind}, "
-                + $"{Quoting.Template(tensor.Name, "index")}, [{string.Join(", ", tensor.Shape.Select(d => d.Code))}])";
-            var properties = Properties(tensor).ToList();
-            if (properties.Count == 0)
-            {
-                writer.Line(creation + ";");
-                return;
-            }
-
-            writer.Line(creation).Line("{");
-            using (writer.Indented("};"))
-                foreach (var property in properties) writer.Line(property + ",");
-        }
+        var when = tensor.Conditions.Count == 0 ? "" : $"if ({string.Join(" && ", tensor.Conditions)}) ";
+        var properties = string.Join(", ", Properties(tensor));
+        writer.Line($"{when}yield return new({Quoting.Literal(tensor.Path)}, {tensor.Kind}, {Quoting.Template(tensor.Name, "index")}, "
+            + $"[{string.Join(", ", tensor.Shape.Select(d => d.Code))}])" + (properties.Length == 0 ? ";" : $" {{ {properties} }};"));
     }
+
+    private static bool IsTransposed(TensorPlan tensor) => tensor.PaddleTransposes && (tensor.Paddle is not null || tensor.PaddleSections.Count > 0);
 
     private static IEnumerable<string> Properties(TensorPlan tensor)
     {
@@ -84,8 +82,7 @@ internal static class WeightsPrinter
             else if (tensor.TiedWhen is { } when) yield return $"Paddle = {Choose(when, "null", name)}";
         }
 
-        if (tensor.PaddleTransposes && (tensor.Paddle is not null || tensor.PaddleSections.Count > 0))
-            yield return $"PaddleLayout = {Names.Architectures("PaddleLayout")}.Transposed";
+        if (IsTransposed(tensor)) yield return "PaddleLayout = Transposed";
         if (tensor.PaddleSections.Count > 0)
             yield return $"PaddleSections = [{string.Join(", ", tensor.PaddleSections.Select(s => Quoting.Template(s, "index")))}]";
         if (tensor.Sections is { } sections) yield return $"Sections = {Section(sections, 0)}";

@@ -14,7 +14,7 @@ internal sealed class Names
         "object", "operator", "out", "override", "params", "private", "protected", "public", "readonly", "ref", "return", "sbyte", "sealed",
         "short", "sizeof", "stackalloc", "static", "string", "struct", "switch", "this", "throw", "true", "try", "typeof", "uint", "ulong",
         "unchecked", "unsafe", "ushort", "using", "virtual", "void", "volatile", "while", "await", "field", "value", "var", "when", "with",
-        "pass", "layer", "block", "next", "i",
+        "pass", "next", "i",
     };
 
     private static readonly Regex Identifier = new(@"@?[\p{L}_][\p{L}\p{N}_]*", RegexOptions.CultureInvariant);

@@ -77,6 +77,9 @@ internal sealed record Step(StepKind Kind, EquatableArray<string> Results, Equat
     /// <summary>Site or name for an observer.</summary>
     public string Site { get; init; } = "";
 
+    /// <summary>Name of the layer where it turns out to exist; empty for a layer that always does.</summary>
+    public string Guard { get; init; } = "";
+
     /// <summary>Shape of the (first) result and what tensor parallelism does to it.</summary>
     public string Comment { get; init; } = "";
 

@@ -85,8 +85,10 @@ internal sealed class PassPlanner
     private void Add(FlatNode node, StepKind kind, string offset = "")
     {
         var inputs = Inputs(node);
-        _steps.Add(new Step(kind, EquatableArray.Of(Declare(node)), inputs)
+        var result = Declare(node);
+        _steps.Add(new Step(kind, EquatableArray.Of(result), inputs)
         {
+            Guard = node.Layer?.Spec.When is null ? "" : _names.Free(result + "Layer"),
             Layer = node.Layer?.Spec,
             Access = node.Layer?.Access ?? "",
             Factor = node.Factor ?? "",
