@@ -103,7 +103,10 @@ internal sealed record AttentionSpec : LayerSpec
 
 internal sealed record SectionsSpec : LayerSpec
 {
+    /// <summary>Widths of the sections; within one group, where there are groups.</summary>
     public required EquatableArray<DimRef> Widths { get; init; }
+
+    /// <summary>How often the sections repeat; null where they lie one after the other.</summary>
     public DimRef? Groups { get; init; }
     public override bool HasWeights => false;
 }

@@ -235,7 +235,7 @@ public sealed class AttentionAttribute(string heads, string kvHeads, string head
 }
 
 /// <summary>Cuts a fused flow into two or three; the method returns <see cref="Flow2"/> or <see cref="Flow3"/>.</summary>
-/// <param name="widths">Members that are the widths of the sections, in order.</param>
+/// <param name="widths">Members that are the widths of the sections, in order; with <see cref="Groups"/>, of the sections of one group.</param>
 public sealed class SectionsAttribute(params string[] widths) : LayerAttribute
 {
     /// <summary>Members that are the widths of the sections, in order.</summary>

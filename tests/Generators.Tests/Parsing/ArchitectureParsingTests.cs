@@ -46,7 +46,7 @@ public sealed class ArchitectureParsingTests
 
     [Fact]
     public void ChatGlm_NamesItsInputs() =>
-        Assert.Equal("global::Declared.IGlmInputs", Parse.Class("ChatGlm", Declared.ChatGlm).Model!.InputScheme);
+        Assert.Equal("global::Declared.GlmInputs", Parse.Class("ChatGlm", Declared.ChatGlm).Model!.InputScheme);
 
     [Fact]
     public void Bloom_HasBothWirings()

@@ -143,7 +143,8 @@ public sealed class EmittedCodeTests
             Assert.DoesNotContain('\r', text);
             Assert.DoesNotContain(" \n", text);
             Assert.DoesNotContain("\n\n\n", text);
-            Assert.EndsWith("}\n", text);
+            Assert.EndsWith("\n", text);
+            Assert.False(text.EndsWith("\n\n", StringComparison.Ordinal));
         }
     }
 
