@@ -1,4 +1,3 @@
-using Generated.Cuda;
 using Generated.Parallel;
 using Generated.Passes;
 using TorchSharp;
@@ -77,6 +76,9 @@ public sealed class Attention
     /// <summary>Whether ALiBi's bias is added.</summary>
     public bool HasAlibi { get; }
 
+    /// <summary>The slopes on the device, or null.</summary>
+    internal Tensor? SlopeTensor => _slopes;
+
     /// <summary>ALiBi's slope of each query head of this rank; empty without ALiBi.</summary>
     internal float[] Slopes { get; } = [];
 
@@ -113,18 +115,13 @@ public sealed class Attention
     /// <inheritdoc cref="Apply"/>
     public Tensor Decode(Tensor q, Tensor k, Tensor v, PassContext pass)
     {
+        if (Fused(q, k, v, null, pass) is { } fused)
+            return fused;
         var slot = Slot(pass);
-        if (slot is DenseKvSlot dense && pass.Inputs.Mask.Hidden is null && CpuSteps.CanRun(q) && CpuSteps.CanRun(k) && CpuSteps.CanRun(v))
-            return CpuSteps.Attend(this, dense, q, k, v, pass);
-        if (slot is DenseKvSlot kept && CanRunFused(q, pass))
-        {
-            WriteToken(kept, k, v, pass.Past);
-            using var contiguous = q.contiguous();
-            return CudaKernels.Attend(contiguous, kept.Keys, kept.Values, _slopes, pass.StartsOn(q.device), pass.Total, Window, Scale);
-        }
-
         var rows = q.shape[0];
-        WriteToken(slot, k, v, pass.Past);
+        using (var newKeys = k.view(rows, KvHeads, 1, HeadDim))
+        using (var newValues = v.view(rows, KvHeads, 1, HeadDim))
+            slot.Write(newKeys, newValues, pass.Past);
         var (keys, values) = slot.Read(pass.Total);
         using (keys)
         using (values)
@@ -141,20 +138,15 @@ public sealed class Attention
     /// <param name="q">[B, 1, heads · headDim], not rotated.</param>
     /// <param name="k">[B, 1, kvHeads · headDim], not rotated.</param>
     /// <param name="v">[B, 1, kvHeads · headDim].</param>
-    /// <param name="rope">The rotary embedding of queries and keys.</param>
+    /// <param name="rope">The rotary embedding of queries and keys, or null for none.</param>
     /// <param name="pass">The pass, with a cache.</param>
     /// <returns>[B, 1, heads · headDim]; the caller's.</returns>
-    public Tensor DecodeRotated(Tensor q, Tensor k, Tensor v, Rotary rope, PassContext pass)
+    public Tensor DecodeRotated(Tensor q, Tensor k, Tensor v, Rotary? rope, PassContext pass)
     {
-        ArgumentNullException.ThrowIfNull(rope);
-        if (CanRunFused(q, pass) && Slot(pass) is DenseKvSlot slot && rope.Table.Spec.Positions == PositionKind.Sequence)
-        {
-            var (cosines, sines) = rope.Table.Tables(pass, q.device);
-            using var rotated = CudaKernels.RotateAppend(
-                q, k, v, slot.Keys, slot.Values, cosines, sines, pass.Positions(q.device), rope.Table.Spec.Pairing == RotaryPairing.Adjacent, pass.Past);
-            return CudaKernels.Attend(rotated, slot.Keys, slot.Values, _slopes, pass.StartsOn(q.device), pass.Total, Window, Scale);
-        }
-
+        if (rope is null)
+            return Decode(q, k, v, pass);
+        if (Fused(q, k, v, rope, pass) is { } fused)
+            return fused;
         using var queries = rope.Decode(q, pass);
         using var keys = rope.Decode(k, pass);
         return Decode(queries, keys, v, pass);
@@ -247,14 +239,16 @@ public sealed class Attention
         return keys.sub(column);
     }
 
-    private bool CanRunFused(Tensor q, PassContext pass) =>
-        pass.Inputs.Mask.Hidden is null && CudaKernels.CanAttend(HeadDim) && CudaKernels.IsAvailable(q);
-
-    private void WriteToken(KvSlot slot, Tensor k, Tensor v, int position)
+    /// <summary>A decode step by own kernels, or null where they do not serve.</summary>
+    private Tensor? Fused(Tensor q, Tensor k, Tensor v, Rotary? rope, PassContext pass)
     {
-        using var newKeys = k.view(k.shape[0], KvHeads, 1, HeadDim);
-        using var newValues = v.view(v.shape[0], KvHeads, 1, HeadDim);
-        slot.Write(newKeys, newValues, position);
+        if (Slot(pass) is not DenseKvSlot slot || pass.Inputs.Mask.Hidden is not null)
+            return null;
+        if (CpuSteps.CanRun(q) && CpuSteps.CanRun(k) && CpuSteps.CanRun(v))
+            return CpuSteps.Attend(this, slot, q, k, v, rope, pass);
+        return CudaSteps.CanAttend(this, rope) && CudaSteps.CanRun(q) && CudaSteps.CanRun(k) && CudaSteps.CanRun(v)
+            ? CudaSteps.Attend(this, slot, q, k, v, rope, pass)
+            : null;
     }
 
     private KvSlot Slot(PassContext pass) => pass.Cache is { } cache

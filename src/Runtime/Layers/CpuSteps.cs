@@ -3,28 +3,23 @@ using Generated.Kernels;
 using Generated.Native;
 using Generated.Passes;
 using TorchSharp;
+using static Generated.Layers.RowLayout;
 using static TorchSharp.torch;
 
 namespace Generated.Layers;
 
 /// <summary>
-/// The small operations of a decoding step on the CPU, each one call of the project's kernels on raw pointers in place of
-/// several libtorch operators of 2 to 3 µs. They know no gradients; 16-bit activations are widened and rounded again.
+/// The small operations of a pass without gradients on the CPU, each one call of the project's kernels on raw pointers in
+/// place of several libtorch operators of 2 to 3 µs. 16-bit activations are widened and rounded again.
 /// </summary>
 internal static unsafe class CpuSteps
 {
-    /// <summary>Kernels of this class run on the calling thread; beyond this libtorch's threads win.</summary>
-    private const long MostElements = 1 << 16;
-
-    /// <summary>Whether the kernels can take this tensor: on the CPU, of a type they know, features side by side, no gradient wanted.</summary>
+    /// <summary>Whether the kernels can take this tensor: on the CPU, of a type they know, rows evenly apart, no gradient wanted.</summary>
     public static bool CanRun(Tensor x) =>
         x.device_type == DeviceType.CPU
         && x.dtype is ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16
-        && (!is_grad_enabled() || !x.requires_grad)
-        && HasEvenRows(x);
-
-    /// <summary>Whether one thread is enough.</summary>
-    public static bool IsSmall(Tensor x) => x.numel() <= MostElements;
+        && NeedsNoGradient(x)
+        && IsEven(x);
 
     /// <summary>x / sqrt(mean(x²) + ε) · weight.</summary>
     public static Tensor RmsNorm(Tensor x, Tensor weight, double epsilon)
@@ -32,7 +27,7 @@ internal static unsafe class CpuSteps
         if (x.dtype == ScalarType.Float32 && x.is_contiguous())
         {
             var y = empty_like(x);
-            NormKernels.RmsNorm(Floats(x), Floats(weight), (float)epsilon, Floats(y), Rows(x), Width(x));
+            RmsNormJob.Run(Floats(x), null, Floats(weight), Floats(y), epsilon, Rows(x), Width(x));
             GC.KeepAlive(x);
             GC.KeepAlive(weight);
             return y;
@@ -40,8 +35,19 @@ internal static unsafe class CpuSteps
 
         using var wide = WideCopy(x);
         using var scale = weight.to(ScalarType.Float32);
-        NormKernels.RmsNorm(Floats(wide), Floats(scale), (float)epsilon, Floats(wide), Rows(x), Width(x));
+        RmsNormJob.Run(Floats(wide), null, Floats(scale), Floats(wide), epsilon, Rows(x), Width(x));
         return wide.to(x.dtype, copy: true);
+    }
+
+    /// <summary>x + delta, and its RMSNorm.</summary>
+    public static (Tensor Sum, Tensor Normalised) AddRmsNorm(Tensor x, Tensor delta, Tensor weight, double epsilon)
+    {
+        var sum = WideCopy(x);
+        using var added = delta.dtype == ScalarType.Float32 && delta.is_contiguous() ? delta.alias() : WideCopy(delta);
+        using var scale = weight.dtype == ScalarType.Float32 ? weight.alias() : weight.to(ScalarType.Float32);
+        var y = empty_like(sum);
+        RmsNormJob.Run(Floats(sum), Floats(added), Floats(scale), Floats(y), epsilon, Rows(x), Width(x));
+        return (Narrow(sum, x.dtype), Narrow(y, x.dtype));
     }
 
     /// <summary>silu(gate) · up; rows may lie apart, as in views of a fused product.</summary>
@@ -51,15 +57,12 @@ internal static unsafe class CpuSteps
         {
             using var wideGate = WideCopy(gate);
             using var wideUp = WideCopy(up);
-            ActivationKernels.SiluMultiply(Floats(wideGate), Floats(wideUp), Floats(wideGate), wideGate.numel());
+            SiluMultiplyJob.Run(Floats(wideGate), Width(gate), Floats(wideUp), Width(up), Floats(wideGate), Rows(gate), Width(gate));
             return wideGate.to(gate.dtype);
         }
 
         var y = empty(gate.shape, ScalarType.Float32, CPU);
-        var (rows, width) = (Rows(gate), Width(gate));
-        var (gateStride, upStride) = (RowStride(gate), RowStride(up));
-        for (var row = 0; row < rows; row++)
-            ActivationKernels.SiluMultiply(Floats(gate) + row * gateStride, Floats(up) + row * upStride, Floats(y) + (long)row * width, width);
+        SiluMultiplyJob.Run(Floats(gate), Stride(gate), Floats(up), Stride(up), Floats(y), Rows(gate), Width(gate));
         GC.KeepAlive(gate);
         GC.KeepAlive(up);
         return y;
@@ -69,27 +72,31 @@ internal static unsafe class CpuSteps
     public static Tensor Rotate(Tensor x, RotarySpec spec, Rotation rotation)
     {
         var y = WideCopy(x);
-        var (rows, width) = (Rows(x), Width(x));
-        var heads = width / spec.HeadDim;
-        var pairs = spec.Width / 2;
-        var sections = spec.Positions == PositionKind.SequenceAndBlock ? 2 : 1;
-        float* features = Floats(y), cosines = Floats(rotation.Cosines), sines = Floats(rotation.Sines);
-        for (var row = 0; row < rows; row++)
-            for (var section = 0; section < sections; section++)
-                RotaryKernel.Rotate(
-                    features + (long)row * width + section * (spec.HeadDim / 2), heads, spec.HeadDim, spec.Width / sections,
-                    cosines + row * pairs + section * (pairs / 2), sines + row * pairs + section * (pairs / 2), spec.Pairing == RotaryPairing.Adjacent);
-        if (x.dtype == ScalarType.Float32)
-            return y;
-        using (y)
-            return y.to(x.dtype);
+        var width = Width(x);
+        for (var row = 0; row < Rows(x); row++)
+            RotateRow(Floats(y) + (long)row * width, width / spec.HeadDim, spec.HeadDim, spec, rotation, row);
+        return Narrow(y, x.dtype);
     }
 
-    /// <summary>Appends the keys and values of one token per row to a cache and attends to it.</summary>
-    public static Tensor Attend(Attention layer, DenseKvSlot slot, Tensor q, Tensor k, Tensor v, PassContext pass)
+    /// <summary>Appends the keys and values of one token per row to a cache and attends to it; queries and keys are rotated first where there is a rotary embedding.</summary>
+    public static Tensor Attend(Attention layer, DenseKvSlot slot, Tensor q, Tensor k, Tensor v, Rotary? rope, PassContext pass)
     {
         Tensor keys = slot.Keys, values = slot.Values;
-        Append(layer, keys, k, pass.Past);
+        var isNarrow = q.dtype != ScalarType.Float32;
+        var rotation = rope is null ? null : pass.Rotation(rope.Table, CPU);
+        using var queries = rope is null ? isNarrow || !q.is_contiguous() ? WideCopy(q) : q.alias() : RotatedQueries(q, rope, rotation!);
+        if (rope is not null && isNarrow)
+        {
+            using var rotated = Rotate(k, rope.Table.Spec, rotation!);
+            Append(layer, keys, rotated, pass.Past);
+        }
+        else
+        {
+            Append(layer, keys, k, pass.Past);
+            for (var row = 0; rope is not null && row < pass.Rows; row++)
+                RotateRow(Floats(keys) + row * keys.stride(0) + (long)pass.Past * layer.HeadDim, layer.KvHeads, (int)keys.stride(1), rope.Table.Spec, rotation!, row);
+        }
+
         Append(layer, values, v, pass.Past);
         var shape = new AttentionShape
         {
@@ -101,24 +108,16 @@ internal static unsafe class CpuSteps
             Scale = (float)layer.Scale,
             Window = layer.Window,
         };
-        var isNarrow = q.dtype != ScalarType.Float32;
-        var wide = isNarrow || !q.is_contiguous() ? WideCopy(q) : q;
         var y = empty([pass.Rows, 1, (long)layer.Heads * layer.HeadDim], ScalarType.Float32, CPU);
         fixed (int* starts = pass.Starts)
         fixed (float* slopes = layer.Slopes.Length == 0 ? null : layer.Slopes)
         {
             AttentionKernel.Attend(
-                Format(keys.dtype), shape, Floats(wide), (void*)TorchSharpExports.Address(keys), (void*)TorchSharpExports.Address(values),
+                Format(keys.dtype), shape, Floats(queries), (void*)TorchSharpExports.Address(keys), (void*)TorchSharpExports.Address(values),
                 starts, pass.Total, slopes, Floats(y), pass.Rows);
         }
 
-        if (!ReferenceEquals(wide, q))
-            wide.Dispose();
-        GC.KeepAlive(q);
-        if (!isNarrow)
-            return y;
-        using (y)
-            return y.to(q.dtype);
+        return Narrow(y, q.dtype);
     }
 
     /// <summary>The kernels' name of a type.</summary>
@@ -129,22 +128,8 @@ internal static unsafe class CpuSteps
         _ => WeightFormat.Float16,
     };
 
-    private static void Append(Attention layer, Tensor cache, Tensor token, int position)
-    {
-        var size = (int)cache.ElementSize;
-        var head = layer.HeadDim * size;
-        var from = (byte*)TorchSharpExports.Address(token);
-        var to = (byte*)TorchSharpExports.Address(cache);
-        var (fromStride, rowStride, headStride) = (RowStride(token) * size, cache.stride(0) * size, cache.stride(1) * size);
-        for (var row = 0; row < token.shape[0]; row++)
-            for (var i = 0; i < layer.KvHeads; i++)
-                Unsafe.CopyBlockUnaligned(to + row * rowStride + i * headStride + (long)position * head, from + row * fromStride + i * head, (uint)head);
-        GC.KeepAlive(token);
-        GC.KeepAlive(cache);
-    }
-
     /// <summary>A contiguous float32 copy.</summary>
-    private static Tensor WideCopy(Tensor x)
+    public static Tensor WideCopy(Tensor x)
     {
         if (x.dtype != ScalarType.Float32)
         {
@@ -156,7 +141,7 @@ internal static unsafe class CpuSteps
         }
 
         var y = empty(x.shape, ScalarType.Float32, CPU);
-        var (rows, width, stride) = (Rows(x), Width(x), RowStride(x));
+        var (rows, width, stride) = (Rows(x), Width(x), Stride(x));
         float* from = Floats(x), to = Floats(y);
         for (var row = 0; row < rows; row++)
             Unsafe.CopyBlockUnaligned(to + (long)row * width, from + row * stride, (uint)width * sizeof(float));
@@ -164,24 +149,46 @@ internal static unsafe class CpuSteps
         return y;
     }
 
-    /// <summary>Features side by side, and rows at one distance from each other.</summary>
-    private static bool HasEvenRows(Tensor x)
+    private static Tensor RotatedQueries(Tensor q, Rotary rope, Rotation rotation)
     {
-        var strides = x.stride();
-        if (strides[^1] != 1)
-            return false;
-        if (strides.Length < 3)
-            return true;
-        var shape = x.shape;
-        return strides.Length == 3 && (shape[1] == 1 || shape[0] == 1 || strides[0] == shape[1] * strides[1]);
+        var y = WideCopy(q);
+        var (width, spec) = (Width(q), rope.Table.Spec);
+        for (var row = 0; row < Rows(q); row++)
+            RotateRow(Floats(y) + (long)row * width, width / spec.HeadDim, spec.HeadDim, spec, rotation, row);
+        return y;
     }
 
-    private static float* Floats(Tensor x) => (float*)TorchSharpExports.Address(x);
+    private static void RotateRow(float* features, int heads, int headStride, RotarySpec spec, Rotation rotation, int row)
+    {
+        var pairs = spec.Width / 2;
+        var sections = spec.Positions == PositionKind.SequenceAndBlock ? 2 : 1;
+        for (var section = 0; section < sections; section++)
+            RotaryKernel.Rotate(
+                features + section * (spec.HeadDim / 2), heads, headStride, spec.Width / sections,
+                Floats(rotation.Cosines) + row * pairs + section * (pairs / 2), Floats(rotation.Sines) + row * pairs + section * (pairs / 2),
+                spec.Pairing == RotaryPairing.Adjacent);
+    }
 
-    private static int Width(Tensor x) => (int)x.shape[^1];
+    private static void Append(Attention layer, Tensor cache, Tensor token, int position)
+    {
+        var size = (int)cache.ElementSize;
+        var head = layer.HeadDim * size;
+        var from = (byte*)TorchSharpExports.Address(token);
+        var to = (byte*)TorchSharpExports.Address(cache) + (long)position * head;
+        var (fromStride, rowStride, headStride) = (Stride(token) * size, cache.stride(0) * size, cache.stride(1) * size);
+        for (var row = 0; row < token.shape[0]; row++)
+            for (var i = 0; i < layer.KvHeads; i++)
+                Unsafe.CopyBlockUnaligned(to + row * rowStride + i * headStride, from + row * fromStride + i * head, (uint)head);
+        GC.KeepAlive(token);
+        GC.KeepAlive(cache);
+    }
 
-    private static int Rows(Tensor x) => (int)(x.numel() / x.shape[^1]);
-
-    /// <summary>Elements from one row to the next of [B, 1, width] (or [B, T, width] where rows follow each other evenly).</summary>
-    private static long RowStride(Tensor x) => x.dim() == 3 && x.shape[1] == 1 ? x.stride(0) : x.stride((int)x.dim() - 2);
+    /// <summary>Rounds to a type; disposes of its argument where it makes a new one.</summary>
+    private static Tensor Narrow(Tensor wide, ScalarType dtype)
+    {
+        if (dtype == ScalarType.Float32)
+            return wide;
+        using (wide)
+            return wide.to(dtype);
+    }
 }

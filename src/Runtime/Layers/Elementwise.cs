@@ -31,9 +31,9 @@ public static class Elementwise
     /// <summary>silu(gate) · up.</summary>
     public static Tensor SiluMultiply(Tensor gate, Tensor up)
     {
-        if (CpuSteps.CanRun(gate) && CpuSteps.IsSmall(gate))
+        if (CpuSteps.CanRun(gate) && CpuSteps.CanRun(up))
             return CpuSteps.SiluMultiply(gate, up);
-        if (!is_grad_enabled() && CudaKernels.IsAvailable(gate) && CudaKernels.CanGate(gate))
+        if (CudaSteps.CanRun(gate) && CudaSteps.CanRun(up))
             return CudaKernels.SiluMultiply(gate, up);
         using var open = gate.silu();
         return open.mul(up);

@@ -15,13 +15,13 @@ internal static unsafe class FewRows
     public static Tensor Multiply(Tensor x, Tensor weight, Tensor? bias)
     {
         var (inWidth, outWidth) = ((int)weight.shape[1], (int)weight.shape[0]);
-        var rows = (int)(x.numel() / inWidth);
+        var rows = RowLayout.Rows(x);
         if (rows > MostRows || !CpuSteps.CanRun(x) || x.dtype != weight.dtype || weight.requires_grad && is_grad_enabled() || !weight.is_contiguous())
             return nn.functional.linear(x, weight, bias);
         long[] shape = x.shape;
         shape[^1] = outWidth;
         var isWide = x.dtype == ScalarType.Float32;
-        var input = isWide && x.is_contiguous() ? x : Contiguous(x);
+        var input = isWide && x.is_contiguous() ? x : CpuSteps.WideCopy(x);
         var shift = bias is null || isWide ? bias : bias.to(ScalarType.Float32);
         var y = empty(shape, ScalarType.Float32, CPU);
         MatVec.Multiply(
@@ -38,17 +38,5 @@ internal static unsafe class FewRows
             return y;
         using (y)
             return y.to(x.dtype);
-    }
-
-    /// <summary>Contiguous float32; the caller's.</summary>
-    private static Tensor Contiguous(Tensor x)
-    {
-        if (x.dtype == ScalarType.Float32)
-            return x.contiguous();
-        var wide = x.to(ScalarType.Float32);
-        if (wide.is_contiguous())
-            return wide;
-        using (wide)
-            return wide.contiguous();
     }
 }

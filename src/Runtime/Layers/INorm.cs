@@ -21,6 +21,9 @@ public interface INorm : IWeighted
     /// <summary>The same for one new token per row, without gradients.</summary>
     Tensor Decode(Tensor x);
 
+    /// <summary>x + delta of one new token per row and the norm of that sum, in one operation where there is one; both are the caller's.</summary>
+    (Tensor Sum, Tensor Normalised) AddDecode(Tensor x, Tensor delta);
+
     /// <summary>The same by plain operators.</summary>
     Flow Eager(Flow x);
 }

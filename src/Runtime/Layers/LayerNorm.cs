@@ -51,6 +51,13 @@ public sealed class LayerNorm : INorm
     public Tensor Decode(Tensor x) => Apply(x);
 
     /// <inheritdoc/>
+    public (Tensor Sum, Tensor Normalised) AddDecode(Tensor x, Tensor delta)
+    {
+        var sum = x.add(delta);
+        return (sum, Apply(sum));
+    }
+
+    /// <inheritdoc/>
     public Flow Eager(Flow x)
     {
         var wide = x.Value.to(ScalarType.Float32);

@@ -8,6 +8,7 @@ namespace Generated.Layers;
 /// <summary>RMSNorm: x / sqrt(mean(x²) + ε) · weight, with statistics in float32 (Zhang and Sennrich, 2019).</summary>
 public sealed class RmsNorm : INorm
 {
+    private static readonly Scalar One = 1;
     private readonly BuildContext _build;
     private readonly Scalar _epsilon;
 
@@ -45,8 +46,14 @@ public sealed class RmsNorm : INorm
     /// <inheritdoc/>
     public Tensor Apply(Tensor x)
     {
-        if (CanRunFused(x))
-            return CudaKernels.RmsNorm(x, Weight.Value, Epsilon);
+        if (Bias is null && RowLayout.NeedsNoGradient(Weight.Value))
+        {
+            if (CpuSteps.CanRun(x))
+                return CpuSteps.RmsNorm(x, Weight.Value, Epsilon);
+            if (CudaSteps.CanRun(x) && x.is_contiguous())
+                return CudaKernels.RmsNorm(x, Weight.Value, Epsilon);
+        }
+
         using var wide = x.dtype == ScalarType.Float32 ? x.alias() : x.to(ScalarType.Float32);
         using var squares = wide.square();
         using var mean = squares.mean([-1], keepdim: true);
@@ -54,13 +61,26 @@ public sealed class RmsNorm : INorm
         using var scale = shifted.rsqrt();
         using var normalised = wide.mul(scale);
         using var narrow = x.dtype == ScalarType.Float32 ? normalised.alias() : normalised.to(x.dtype);
-        return Bias is null ? narrow.mul(Weight.Value) : addcmul(Bias.Value, narrow, Weight.Value, 1);
+        return Bias is null ? narrow.mul(Weight.Value) : addcmul(Bias.Value, narrow, Weight.Value, One);
     }
 
     /// <inheritdoc/>
-    public Tensor Decode(Tensor x) => Bias is null && CpuSteps.CanRun(x) ? CpuSteps.RmsNorm(x, Weight.Value, Epsilon) : Apply(x);
+    public Tensor Decode(Tensor x) => Apply(x);
 
-    private bool CanRunFused(Tensor x) => Bias is null && !is_grad_enabled() && CudaKernels.IsAvailable(x) && x.dtype == Weight.Value.dtype && x.is_contiguous();
+    /// <inheritdoc/>
+    public (Tensor Sum, Tensor Normalised) AddDecode(Tensor x, Tensor delta)
+    {
+        if (Bias is null && RowLayout.NeedsNoGradient(Weight.Value))
+        {
+            if (CpuSteps.CanRun(x) && CpuSteps.CanRun(delta))
+                return CpuSteps.AddRmsNorm(x, delta, Weight.Value, Epsilon);
+            if (CudaSteps.CanRun(x) && x.is_contiguous() && delta.is_contiguous())
+                return CudaKernels.AddRmsNorm(delta, x, Weight.Value, Epsilon);
+        }
+
+        var sum = x.add(delta);
+        return (sum, Apply(sum));
+    }
 
     /// <inheritdoc/>
     public Flow Eager(Flow x)
