@@ -60,6 +60,14 @@ public sealed class FormulaTests
         Near(expected, norm.Apply(x), tolerance);
         using (no_grad())
             Near(expected, norm.Decode(x), tolerance);
+        var delta = Seeded(5, 2, 3, 20).to(dtype);
+        using (no_grad())
+        {
+            var (sum, normalised) = norm.AddDecode(x, delta);
+            Weights.Close(x + delta, sum, "sum", tolerance, tolerance);
+            Weights.Close(norm.Apply(x + delta), normalised, "norm of the sum", 2 * tolerance, 2 * tolerance);
+        }
+
         norm.EnsureBias();
         Set(norm.Bias!, Seeded(3, 20));
         var b = Values(norm.Bias!.Value);

@@ -138,22 +138,29 @@ internal sealed class TinyBlock(TinyConfig c) : Block
     {
         using var norm = AttnNorm.Decode(x);
         var (q, k, v) = QKV.Decode3(norm, pass);
-        using var turnedQ = Rope is { } r ? r.Decode(q, pass) : q.alias();
-        using var turnedK = Rope is { } s ? s.Decode(k, pass) : k.alias();
+        using var attend = LogN is null ? Attend.DecodeRotated(q, k, v, Rope, pass) : DecodeStepwise(q, k, v, pass);
         q.Dispose();
         k.Dispose();
-        using var scaledQ = LogN is { } n ? n.Decode(turnedQ, pass) : turnedQ.alias();
-        using var attend = Attend.Decode(scaledQ, turnedK, v, pass);
         v.Dispose();
         using var o = O.Decode(attend, pass);
-        using var h = Elementwise.Add(x, o);
-        using var mlpNorm = MlpNorm.Decode(h);
+        var (h, mlpNorm) = MlpNorm.AddDecode(x, o);
         var (gate, up) = GateUp.Decode2(mlpNorm, pass);
         using var product = Elementwise.SiluMultiply(gate, up);
         gate.Dispose();
         up.Dispose();
+        mlpNorm.Dispose();
         using var down = Down.Decode(product, pass);
-        return Elementwise.Add(h, down);
+        using (h)
+            return Elementwise.Add(h, down);
+    }
+
+    /// <summary>Where something stands between rotation and attention.</summary>
+    private Tensor DecodeStepwise(Tensor q, Tensor k, Tensor v, PassContext pass)
+    {
+        using var turnedQ = Rope is { } r ? r.Decode(q, pass) : q.alias();
+        using var turnedK = Rope is { } s ? s.Decode(k, pass) : k.alias();
+        using var scaledQ = LogN!.Decode(turnedQ, pass);
+        return Attend.Decode(scaledQ, turnedK, v, pass);
     }
 
     public Flow Eager(Flow x)
