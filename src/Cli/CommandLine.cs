@@ -51,6 +51,7 @@ internal static class CommandLine
             EvaluateCommand.Create(terminal),
             ConvertCommand.Create(terminal),
             PretrainCommand.Create(terminal),
+            BenchCommand.Create(terminal),
             TokenizeCommand.Create(terminal),
             TrainTokenizerCommand.Create(terminal),
         };
