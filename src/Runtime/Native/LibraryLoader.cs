@@ -34,7 +34,18 @@ internal sealed class LibraryLoader(IReadOnlyList<string> folders)
             needed = elf.Needed;
         foreach (var name in needed)
             if (visited.Add(name) && LibraryFolders.Find(folders, name) is { } dependency)
-                Load(dependency);
+                LoadDependency(dependency);
+    }
+
+    /// <summary>
+    /// A dependency may use symbols of libraries it does not name (libtorch_nvshmem.so those of libc10_cuda.so): alone it
+    /// is refused, together with what needs it the system loads it. If it is really at fault, that load says so.
+    /// </summary>
+    private void LoadDependency(string path)
+    {
+        LoadDependencies(path);
+        if (NativeLibrary.TryLoad(path, out _))
+            Loaded.Add(path);
     }
 
     /// <summary>Tries to load a library with all its symbols.</summary>
