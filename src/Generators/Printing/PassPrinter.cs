@@ -115,6 +115,7 @@ internal static class PassPrinter
         return step.Kind switch
         {
             StepKind.Layer => Optional(step, $".{Verb(step.Layer!, kind)}({inputs}{(TakesPass(step.Layer!) ? ", pass" : "")})"),
+            StepKind.AddNorm => $"{step.Access}.AddDecode({inputs})",
             StepKind.RotatedAttention => $"{step.Access}.DecodeRotated({inputs}, {step.Rotary}, pass)",
             StepKind.Cut => $"{step.Access}.Apply{step.Results.Count}({inputs})",
             StepKind.Fused => $"{step.Access}.{(kind == PassKind.Decode ? "Decode" : "Apply")}{step.Results.Count}({inputs}, pass)",

@@ -119,6 +119,27 @@ public sealed class PassTests
     }
 
     [Fact]
+    public void Residual_IsAddedWithTheNormBehindIt_InDecodeOnly()
+    {
+        var wiring = Planner.Plan(Llama.Block()).Wirings[0];
+        var step = Assert.Single(wiring.Decode.Steps, s => s.Kind == StepKind.AddNorm);
+        Assert.Equal(["h", "mlpNorm"], step.Results);
+        Assert.Equal(["x", "o"], step.Inputs);
+        Assert.Equal("Layers.MlpNorm", step.Access);
+        Assert.DoesNotContain(wiring.Full.Steps.Concat(wiring.Prefill.Steps), s => s.Kind == StepKind.AddNorm);
+    }
+
+    [Fact]
+    public void QueriesAndKeys_AreRotatedInsideAttention_InDecodeOnly()
+    {
+        var wiring = Planner.Plan(Llama.Block()).Wirings[0];
+        var step = Assert.Single(wiring.Decode.Steps, s => s.Kind == StepKind.RotatedAttention);
+        Assert.Equal(["q", "k", "v"], step.Inputs);
+        Assert.Equal("Layers.Rope", step.Rotary);
+        Assert.DoesNotContain(wiring.Full.Steps.Concat(wiring.Prefill.Steps), s => s.Kind == StepKind.RotatedAttention);
+    }
+
+    [Fact]
     public void LinearInputs_AreShownOncePerSite_InTheFullPassOnly()
     {
         var wiring = Planner.Plan(Llama.Block()).Wirings[0];

@@ -27,6 +27,9 @@ internal enum StepKind
     /// <summary>Attention of one new token that rotates its queries and keys itself, by <see cref="Step.Rotary"/>.</summary>
     RotatedAttention,
 
+    /// <summary>The sum of two values and its norm in one operation; the results in this order.</summary>
+    AddNorm,
+
     /// <summary>A call of a sections layer: one result per section.</summary>
     Cut,
 

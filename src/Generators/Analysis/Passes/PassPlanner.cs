@@ -76,6 +76,7 @@ internal sealed class PassPlanner
 
         if (_kind == PassKind.Decode && Rotations(node) is { } rotary) RotatedAttention(node, rotary);
         else if (node.Layer is not null) Add(node, StepKind.Layer);
+        else if (NormOfSum(node) is { } norm) AddNorm(node, norm);
         else if (node.Op == NodeOp.Multiply && Gate(node) is { } gate) SiluMultiply(node, gate);
         else Add(node, Operator(node.Op));
         if (_isModel && _kind == PassKind.Full && node.Layer is not null && IsAfterRepeat(node) && node.Id != _body.Output)
@@ -129,6 +130,15 @@ internal sealed class PassPlanner
         var other = node.Inputs[0] == gate.Id ? node.Inputs[1] : node.Inputs[0];
         var inputs = EquatableArray.Of(_values[gate.Inputs[0]], _values[other]);
         _steps.Add(new Step(StepKind.SiluMultiply, EquatableArray.Of(Declare(node)), inputs) { Comment = Comment(node) });
+    }
+
+    private void AddNorm(FlatNode sum, FlatNode norm)
+    {
+        var inputs = Inputs(sum);
+        _steps.Add(new Step(StepKind.AddNorm, EquatableArray.Of(Declare(sum), Declare(norm)), inputs)
+        {
+            Layer = norm.Layer!.Spec, Access = norm.Layer.Access, Comment = Comment(sum),
+        });
     }
 
     private void RotatedAttention(FlatNode node, FlatNode rotary)
@@ -187,6 +197,11 @@ internal sealed class PassPlanner
             ? queries
             : null;
     }
+
+    /// <summary>In a decode pass, the always-present norm of a sum.</summary>
+    private FlatNode? NormOfSum(FlatNode sum) => _kind != PassKind.Decode || sum.Op != NodeOp.Add
+        ? null
+        : _body.Consumers(sum.Id).FirstOrDefault(n => n.Norm is { When: null });
 
     private static StepKind Operator(NodeOp op) => op switch
     {
