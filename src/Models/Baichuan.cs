@@ -1,3 +1,4 @@
+using Generated.Configuration;
 using static Generated.Ops;
 
 namespace Generated.Models;
@@ -63,6 +64,9 @@ public sealed partial record BaichuanConfig
     /// <summary>Baichuan2 13B: ALiBi, normalised head.</summary>
     [Preset("baichuan2-13b", TensorParallel = [2, 4, 8])]
     public static BaichuanConfig Baichuan2With13B => new() { Vocab = 125696, Hidden = 5120, Layers = 40, Heads = 40, Ffn = 13696 };
+
+    partial void Check(ConfigReader reader) =>
+        reader.Require(reader.StringOr("silu", "hidden_act") is "silu" or "swish", "hidden_act", "is not the silu that this architecture has");
 }
 
 /// <summary>One Baichuan block: fused projection, rotary positions or ALiBi, gated MLP.</summary>

@@ -1,3 +1,4 @@
+using Generated.Configuration;
 using static Generated.Ops;
 
 namespace Generated.Models;
@@ -67,6 +68,10 @@ public sealed partial record GptConfig
     /// <summary>GPT-3 175B.</summary>
     [Preset("gpt3-175b", TensorParallel = [2, 4, 8])]
     public static GptConfig Gpt3With175B => new() { Vocab = 50304, Hidden = 12288, Layers = 96, Heads = 96, MaxPositions = 1024 };
+
+    partial void Check(ConfigReader reader) =>
+        reader.Require(
+            reader.StringOr("gelu_new", "activation_function") is "gelu_new" or "gelu_pytorch_tanh", "activation_function", "is not the tanh form of gelu that this architecture has");
 }
 
 /// <summary>One GPT block; its linears lie in the file as [in, out].</summary>

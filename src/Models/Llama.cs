@@ -1,3 +1,4 @@
+using Generated.Configuration;
 using Generated.Layers;
 using static Generated.Ops;
 
@@ -87,6 +88,14 @@ public sealed partial record LlamaConfig
     /// <summary>Llama 3 70B.</summary>
     [Preset("llama-3-70b", TensorParallel = [2, 4, 8])]
     public static LlamaConfig Llama3With70B => new() { Vocab = 128256, Hidden = 8192, Layers = 80, Heads = 64, KvHeads = 8, Ffn = 28672, Epsilon = 1e-5, Theta = 500000, MaxPositions = 8192 };
+
+    partial void Check(ConfigReader reader)
+    {
+        reader.Require(KvHeads > 0 && Heads % KvHeads == 0, "num_key_value_heads", $"does not divide the {Heads} attention heads");
+        reader.Require(reader.StringOr("silu", "hidden_act") is "silu" or "swish", "hidden_act", "is not the silu that this architecture has");
+        reader.Require(!reader.BoolOr(false, "alibi"), "alibi", "is not supported: positions are rotary here");
+        reader.Require(!reader.Has("rope_scaling_type"), "rope_scaling_type", "is PaddleNLP's; state it as 'rope_scaling' with 'type' and 'factor'");
+    }
 }
 
 /// <summary>One LLaMA block: pre-norm attention with rotary positions, then a gated MLP.</summary>

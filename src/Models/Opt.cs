@@ -1,3 +1,4 @@
+using Generated.Configuration;
 using static Generated.Ops;
 
 namespace Generated.Models;
@@ -85,6 +86,9 @@ public sealed partial record OptConfig
     /// <summary>OPT 66B.</summary>
     [Preset("opt-66b", TensorParallel = [2, 4, 8])]
     public static OptConfig Opt66B => new() { Vocab = 50272, Hidden = 9216, Layers = 64, Heads = 72, Ffn = 36864 };
+
+    partial void Check(ConfigReader reader) =>
+        reader.Require(reader.StringOr("relu", "activation_function") == "relu", "activation_function", "is not the relu that this architecture has");
 }
 
 /// <summary>One OPT block, with its norms before (most sizes) or behind (350M).</summary>

@@ -1,3 +1,4 @@
+using Generated.Configuration;
 using Generated.Layers;
 using static Generated.Ops;
 
@@ -79,6 +80,13 @@ public sealed partial record Qwen2Config
     /// <summary>Qwen2 72B.</summary>
     [Preset("qwen2-72b", TensorParallel = [2, 4, 8])]
     public static Qwen2Config Qwen2With72B => new() { Vocab = 152064, Hidden = 8192, Layers = 80, Heads = 64, KvHeads = 8, Ffn = 29568, Theta = 1000000 };
+
+    partial void Check(ConfigReader reader)
+    {
+        reader.Require(KvHeads > 0 && Heads % KvHeads == 0, "num_key_value_heads", $"does not divide the {Heads} attention heads");
+        reader.Require(reader.StringOr("silu", "hidden_act") is "silu" or "swish", "hidden_act", "is not the silu that this architecture has");
+        reader.Require(!reader.BoolOr(false, "use_sliding_window"), "use_sliding_window", "is not supported: every layer sees all tokens here");
+    }
 }
 
 /// <summary>One Qwen2 block: as LLaMA, with biases on queries, keys and values.</summary>

@@ -122,3 +122,25 @@ public sealed class ModelCommandTests
         Assert.Contains("tokens/s", run.Output);
     }
 }
+
+/// <summary>Configs that contradict themselves or ask for what an architecture has not.</summary>
+public sealed class UnusableConfigTests
+{
+    [Theory]
+    [InlineData("llama", "\"num_attention_heads\": 5", "hidden_size")]
+    [InlineData("llama", "\"num_key_value_heads\": 3", "num_key_value_heads")]
+    [InlineData("llama", "\"hidden_act\": \"gelu\"", "hidden_act")]
+    [InlineData("llama", "\"rope_scaling\": {\"type\": \"linear\"}", "factor")]
+    [InlineData("llama", "\"rope_scaling\": {\"type\": \"bogus\", \"factor\": 2}", "bogus")]
+    [InlineData("llama", "\"vocab_size\": -1", "vocab_size")]
+    [InlineData("llama", "\"num_hidden_layers\": \"three\"", "num_hidden_layers")]
+    public async Task Inspect_NamesTheKey(string fixture, string replacement, string key)
+    {
+        using var folder = Data.Temporary();
+        var name = replacement[..replacement.IndexOf(':')];
+        var lines = File.ReadAllLines(Data.Fixture(fixture, "config.json")).Where(line => !line.TrimStart().StartsWith(name, StringComparison.Ordinal)).ToList();
+        lines.Insert(1, "  " + replacement + ",");
+        File.WriteAllLines(folder["config.json"], lines);
+        (await Run.Of("inspect", folder["config.json"])).Refused(2, key, "config.json");
+    }
+}

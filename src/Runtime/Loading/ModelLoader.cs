@@ -53,7 +53,18 @@ public static class ModelLoader
         if (config.Has("quantization_config"))
             throw new InvalidInputException($"{config.Location}: 'quantization_config' says that the weights are quantized; load this checkpoint with Generated.Quant.");
         var architecture = ArchitectureRegistry.Find(config);
-        return (architecture, architecture.ReadConfig(config));
+        var typed = architecture.ReadConfig(config);
+        try
+        {
+            // Layers check what they are made of; without memory that costs nothing, and it comes before any file is opened.
+            architecture.Create(typed, new BuildOptions { Device = torch.META }).Dispose();
+        }
+        catch (Exception e) when (e is InvalidInputException or OverflowException)
+        {
+            throw new InvalidInputException($"{config.Location} describes no {architecture.Name} that can be built: {e.Message}", e);
+        }
+
+        return (architecture, typed);
     }
 
     /// <summary>Checks that a folder's weights are exactly those of the model that its config describes, reading names and shapes only.</summary>

@@ -65,12 +65,39 @@ public sealed class GenerationMemoryTests
     }
 
     [Fact]
-    public void LoadAndDispose_ManyTimes_FreesEveryTensor()
+    public void TenThousandDecodeSteps_LeaveNativeMemoryFlat()
     {
-        Models.Fixture("llama").Dispose();
-        var before = TensorCount.Now();
+        using var loaded = Models.Fixture("llama");
+        var generator = new TextGenerator(loaded.Model, null, []);
+        var prompt = Enumerable.Range(1, 20).ToArray();
+        void Steps(int count)
+        {
+            for (var made = 0; made < count; made += 100)
+                generator.Complete([prompt], new GenerationOptions { MaxTokens = 100 });
+        }
+
+        Steps(1000);
+        var (tensors, memory) = (TensorCount.Now(), ResidentBytes());
+        Steps(10_000);
+        Assert.Equal(tensors, TensorCount.Now());
+        Assert.InRange(ResidentBytes() - memory, long.MinValue, 16 << 20);
+    }
+
+    [Fact]
+    public void AThousandLoadsAndDisposals_LeaveNativeMemoryFlat()
+    {
         for (var i = 0; i < 50; i++)
             Models.Fixture("llama").Dispose();
-        Assert.Equal(before, torch.Tensor.TotalCount);
+        var (tensors, memory) = (TensorCount.Now(), ResidentBytes());
+        for (var i = 0; i < 1000; i++)
+            Models.Fixture("llama").Dispose();
+        Assert.Equal(tensors, TensorCount.Now());
+        Assert.InRange(ResidentBytes() - memory, long.MinValue, 32 << 20);
+    }
+
+    private static long ResidentBytes()
+    {
+        using var process = System.Diagnostics.Process.GetCurrentProcess();
+        return process.WorkingSet64;
     }
 }

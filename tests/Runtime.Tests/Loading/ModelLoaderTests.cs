@@ -59,6 +59,7 @@ public sealed class ModelLoaderTests
     [InlineData("\"model_type\": \"lama\"", "'lama'")]
     [InlineData("\"model_type\": \"llama\", \"hidden_size\": -64", "'hidden_size' is -64")]
     [InlineData("\"model_type\": \"llama\", \"quantization_config\": {}", "quantization_config")]
+    [InlineData("\"model_type\": \"llama\", \"hidden_size\": 64, \"num_key_value_heads\": 3", "3 key/value heads")]
     public void UnusableConfig_IsRefusedByKey(string keys, string expected)
     {
         using var folder = Files.Temporary();
