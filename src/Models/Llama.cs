@@ -91,6 +91,7 @@ public sealed partial record LlamaConfig
 
     partial void Check(ConfigReader reader)
     {
+        reader.Require(reader.Has("head_dim") || Hidden % Heads == 0, "hidden_size", $"is not a multiple of the {Heads} attention heads");
         reader.Require(KvHeads > 0 && Heads % KvHeads == 0, "num_key_value_heads", $"does not divide the {Heads} attention heads");
         reader.Require(reader.StringOr("silu", "hidden_act") is "silu" or "swish", "hidden_act", "is not the silu that this architecture has");
         reader.Require(!reader.BoolOr(false, "alibi"), "alibi", "is not supported: positions are rotary here");

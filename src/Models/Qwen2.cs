@@ -83,6 +83,7 @@ public sealed partial record Qwen2Config
 
     partial void Check(ConfigReader reader)
     {
+        reader.Require(reader.Has("head_dim") || Hidden % Heads == 0, "hidden_size", $"is not a multiple of the {Heads} attention heads");
         reader.Require(KvHeads > 0 && Heads % KvHeads == 0, "num_key_value_heads", $"does not divide the {Heads} attention heads");
         reader.Require(reader.StringOr("silu", "hidden_act") is "silu" or "swish", "hidden_act", "is not the silu that this architecture has");
         reader.Require(!reader.BoolOr(false, "use_sliding_window"), "use_sliding_window", "is not supported: every layer sees all tokens here");

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Cli.Tests;
 
@@ -137,10 +138,10 @@ public sealed class UnusableConfigTests
     public async Task Inspect_NamesTheKey(string fixture, string replacement, string key)
     {
         using var folder = Data.Temporary();
-        var name = replacement[..replacement.IndexOf(':')];
-        var lines = File.ReadAllLines(Data.Fixture(fixture, "config.json")).Where(line => !line.TrimStart().StartsWith(name, StringComparison.Ordinal)).ToList();
-        lines.Insert(1, "  " + replacement + ",");
-        File.WriteAllLines(folder["config.json"], lines);
+        var config = JsonNode.Parse(File.ReadAllText(Data.Fixture(fixture, "config.json")))!.AsObject();
+        var (name, value) = JsonNode.Parse("{" + replacement + "}")!.AsObject().Single();
+        config[name] = value!.DeepClone();
+        File.WriteAllText(folder["config.json"], config.ToJsonString());
         (await Run.Of("inspect", folder["config.json"])).Refused(2, key, "config.json");
     }
 }
