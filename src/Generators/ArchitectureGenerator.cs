@@ -29,7 +29,7 @@ public sealed class ArchitectureGenerator : IIncrementalGenerator
                 ? name
                 : pair.Right ?? "");
 
-        var configs = Declared(context, KnownNames.Config, ParseConfig).WithTrackingName(TrackingNames.Configs);
+        var configs = Declared(context, KnownNames.Config, ClassSource.ParseConfig).WithTrackingName(TrackingNames.Configs);
         var configSpecs = configs.Select((parsed, _) => parsed.Spec).Where(spec => spec is not null).WithTrackingName(TrackingNames.ConfigSpecs);
         context.RegisterSourceOutput(configSpecs, (output, spec) => Emit(output, spec!.HintName, () => ConfigPrinter.Print(spec)));
         context.RegisterSourceOutput(configs, (output, parsed) => Report(output, parsed.Diagnostics));
@@ -50,10 +50,14 @@ public sealed class ArchitectureGenerator : IIncrementalGenerator
     /// <summary>Registers both outputs of the classes with an attribute, and gives their graphs.</summary>
     private static IncrementalValuesProvider<ClassSpec> Classes(IncrementalGeneratorInitializationContext context, string attribute)
     {
-        var parsed = Declared(context, attribute, ParseClass).WithTrackingName(TrackingNames.Classes);
-        var specs = parsed.Select((p, _) => p.Spec).Where(spec => spec is not null).Select((spec, _) => Analyzed(spec!)).WithTrackingName(TrackingNames.ClassSpecs);
+        var parsed = Declared(context, attribute, ClassSource.Parse).WithTrackingName(TrackingNames.Classes);
+        var analysed = parsed.Select((p, _) => p.Spec).Where(spec => spec is not null).Select((spec, _) => Analysed.Of(spec!));
+        var specs = analysed.Select((a, _) => a.Spec).WithTrackingName(TrackingNames.ClassSpecs);
         context.RegisterSourceOutput(specs, (output, spec) => Emit(output, spec.HintName, () => ClassPrinter.Print(spec)));
-        context.RegisterSourceOutput(parsed, (output, p) => Report(output, p.Diagnostics.AddRange(Issues(p))));
+
+        // Places change with every edit and graphs rarely do, so issues are found once per graph and placed once per edit.
+        var issues = analysed.Where(a => a.Issues.Count > 0).Collect();
+        context.RegisterSourceOutput(parsed.Combine(issues), (output, pair) => Report(output, Diagnostics(pair.Left, pair.Right)));
         if (attribute == KnownNames.Model)
             context.RegisterSourceOutput(parsed.Collect(), (output, all) => Report(output, DuplicateModelTypes(all)));
         return specs;
@@ -67,25 +71,16 @@ public sealed class ArchitectureGenerator : IIncrementalGenerator
         context.SyntaxProvider.ForAttributeWithMetadataName(
             attribute,
             static (node, _) => node is TypeDeclarationSyntax,
-            (match, cancellation) => InInvariantCulture(
-                () => parse((INamedTypeSymbol)match.TargetSymbol, match.SemanticModel.Compilation, cancellation)));
+            (match, cancellation) => match.TargetSymbol is INamedTypeSymbol type && type.DeclaredBy() == attribute
+                ? InInvariantCulture(() => parse(type, match.SemanticModel.Compilation, cancellation))
+                : null)
+        .Where(parsed => parsed is not null)!;
 
-    private static Parsed<ClassSpec> ParseClass(INamedTypeSymbol type, Compilation compilation, CancellationToken cancellation) =>
-        new ClassSource(compilation, cancellation).Parse(type);
-
-    private static Parsed<ConfigSpec> ParseConfig(INamedTypeSymbol type, Compilation compilation, CancellationToken cancellation) =>
-        ConfigParser.Parse(type, compilation, cancellation);
-
-    /// <summary>A graph with an error found by analysis, or that uses one, gets stubs only, as one that could not be parsed.</summary>
-    private static ClassSpec Analyzed(ClassSpec spec) => spec.IsUsable && IsWrong(spec) ? spec with { IsBroken = true } : spec;
-
-    private static bool IsWrong(ClassSpec spec) =>
-        Analyzer.Issues(spec).Any(issue => Rules.Of(issue.RuleId).DefaultSeverity == DiagnosticSeverity.Error)
-        || spec.Layers.Any(layer => layer switch { UseSpec use => IsWrong(use.Part), RepeatSpec repeat => IsWrong(repeat.Block), _ => false });
-
-    private static IEnumerable<Diagnostic> Issues(Parsed<ClassSpec> parsed) => parsed.Spec is { } spec
-        ? Analyzer.Issues(spec).Select(parsed.Places.ToDiagnostic)
-        : [];
+    private static ImmutableArray<Diagnostic> Diagnostics(Parsed<ClassSpec> parsed, ImmutableArray<Analysed> all)
+    {
+        if (parsed.Spec is not { } spec || all.FirstOrDefault(a => a.Spec.FullName == spec.FullName) is not { } analysed) return parsed.Diagnostics;
+        return parsed.Diagnostics.AddRange(analysed.Issues.Select(parsed.Places.ToDiagnostic));
+    }
 
     private static ImmutableArray<Diagnostic> DuplicateModelTypes(ImmutableArray<Parsed<ClassSpec>> models)
     {

@@ -20,13 +20,13 @@ internal static class Parse
     public static Parsed<ClassSpec> ClassWithDiagnostics(string name, params string[] sources)
     {
         var compilation = Source.Compilation(sources);
-        return new ClassSource(compilation, default).Parse(Type(compilation, name));
+        return ClassSource.Parse(Type(compilation, name), compilation, default);
     }
 
     public static ConfigSpec Config(string name, params string[] sources)
     {
         var compilation = Source.Compilation(sources);
-        var parsed = ConfigParser.Parse(Type(compilation, name), compilation, default);
+        var parsed = ClassSource.ParseConfig(Type(compilation, name), compilation, default);
         Assert.Empty(parsed.Diagnostics);
         return parsed.Spec!;
     }

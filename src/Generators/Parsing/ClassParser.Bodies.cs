@@ -30,7 +30,7 @@ internal sealed partial class ClassParser
             used.UnionWith(parser.Called);
         }
 
-        if (isComplete && bodies.Count > 0)
+        if (isComplete && bodies.Count > 0 && !_report.IsBroken)
         {
             foreach (var layer in layers.Where(layer => !used.Contains(layer.Member)))
                 _report.Report(RuleId.LayerUnused, _report.Places.Find(Anchors.Layer(layer.Member)), layer.Member);
@@ -42,14 +42,14 @@ internal sealed partial class ClassParser
     /// <summary>Forward first, then the switched wirings in declaration order.</summary>
     private IEnumerable<(IMethodSymbol Method, string? When)> Wirings(MemberScope scope)
     {
-        var forwards = _type.GetMembers(Forward).OfType<IMethodSymbol>().Where(m => m.Attribute(KnownNames.ForwardWhen) is null).ToList();
+        var forwards = Methods.Where(m => m.Name == Forward && m.Attribute(KnownNames.ForwardWhen) is null).ToList();
         if (forwards.Count == 0)
             _report.Report(RuleId.ForwardMissing, _declarations[0].Identifier.GetLocation(), _type.Name, ForwardSignature(Forward));
         foreach (var extra in forwards.Skip(1))
             _report.Report(RuleId.ForwardDuplicate, extra.Locations.FirstOrDefault(), _type.Name);
         if (forwards.Count > 0) yield return (forwards[0], null);
 
-        foreach (var method in _type.GetMembers().OfType<IMethodSymbol>())
+        foreach (var method in Methods)
         {
             if (method.Attribute(KnownNames.ForwardWhen) is not { } data) continue;
             var attribute = new AttributeReader(data, _cancellation);

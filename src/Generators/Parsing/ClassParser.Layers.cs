@@ -12,7 +12,7 @@ internal sealed partial class ClassParser
     {
         var layers = new List<LayerSpec>();
         var home = default(SyntaxNode);
-        foreach (var method in _type.GetMembers().OfType<IMethodSymbol>())
+        foreach (var method in Methods)
         {
             _cancellation.ThrowIfCancellationRequested();
             var attributes = method.GetAttributes().Where(a => a.IsLayer()).ToList();

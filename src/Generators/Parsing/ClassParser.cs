@@ -24,10 +24,8 @@ internal sealed partial class ClassParser
         _compilation = compilation;
         _classes = classes;
         _cancellation = cancellation;
-        _kind = type.Attribute(KnownNames.Block) is not null ? ClassKind.Block
-            : type.Attribute(KnownNames.Model) is not null ? ClassKind.Model
-            : ClassKind.Part;
-        var declaredBy = _kind switch { ClassKind.Block => KnownNames.Block, ClassKind.Model => KnownNames.Model, _ => KnownNames.Part };
+        var declaredBy = type.DeclaredBy() ?? throw new ArgumentException($"{type} is not declared.", nameof(type));
+        _kind = declaredBy switch { KnownNames.Block => ClassKind.Block, KnownNames.Model => ClassKind.Model, _ => ClassKind.Part };
         _attribute = new AttributeReader(type.Attribute(declaredBy)!, cancellation);
         _declarations = type.DeclaringSyntaxReferences.Select(r => (TypeDeclarationSyntax)r.GetSyntax(cancellation)).ToImmutableArray();
     }
@@ -85,12 +83,19 @@ internal sealed partial class ClassParser
             : _type.IsGenericType ? "must not be generic"
             : _type.IsStatic ? "must not be static"
             : _type.IsAbstract ? "must not be abstract"
+            : Declarations > 1 ? "must be one of a block, a part, a model and a config"
             : _type.IsFileLocal ? "must not be local to a file"
             : _type.BaseType?.SpecialType != SpecialType.System_Object ? "must not have a base class: the compiler gives it one"
             : null;
         if (wrong is not null) _report.Report(RuleId.ClassShape, where, _type.Name, wrong);
         return wrong is null;
     }
+
+    /// <summary>Methods proper: no constructors, accessors or operators, whatever stands on them.</summary>
+    private IEnumerable<IMethodSymbol> Methods => _type.GetMembers().OfType<IMethodSymbol>().Where(m => m.MethodKind == MethodKind.Ordinary);
+
+    private int Declarations =>
+        new[] { KnownNames.Block, KnownNames.Part, KnownNames.Model, KnownNames.Config }.Count(name => _type.Attribute(name) is not null);
 
     private EquatableArray<ParameterSpec> Parameters(out ConfigSpec? config)
     {
@@ -150,7 +155,7 @@ internal sealed partial class ClassParser
             scheme ?? KnownNames.DefaultInputs);
     }
 
-    private EquatableArray<string> Stubs() => _type.GetMembers().OfType<IMethodSymbol>()
+    private EquatableArray<string> Stubs() => Methods
         .Where(m => m is { IsPartialDefinition: true, PartialImplementationPart: null } && m.GetAttributes().Any(a => a.IsLayer()))
         .Select(Signature)
         .ToEquatableArray();

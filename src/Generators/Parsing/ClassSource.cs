@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Generated.Generators.Graph;
 using Generated.Generators.Graph.Text;
 using Microsoft.CodeAnalysis;
@@ -30,54 +31,85 @@ internal enum ClassOutcome
 internal readonly record struct ClassResult(ClassOutcome Outcome, ClassSpec? Spec);
 
 /// <summary>
-/// The declarations of one compilation and its references, each parsed once. Classes of this compilation are parsed from
-/// source, with diagnostics left to their own parse; those of other assemblies are read from the graph left on them.
+/// The declarations of one compilation and its references, each parsed once: a block is asked for by its own output and
+/// by every model that repeats it. Those of other assemblies are read from the graph left on them.
 /// </summary>
-internal sealed class ClassSource(Compilation compilation, CancellationToken cancellation) : IClassSource
+internal sealed class ClassSource : IClassSource
 {
-    private readonly HashSet<INamedTypeSymbol> _open = new(SymbolEqualityComparer.Default);
-    private readonly Dictionary<INamedTypeSymbol, ClassSpec?> _classes = new(SymbolEqualityComparer.Default);
-    private readonly Dictionary<INamedTypeSymbol, ConfigSpec?> _configs = new(SymbolEqualityComparer.Default);
+    private static readonly ConditionalWeakTable<Compilation, ClassSource> Sources = new();
 
-    /// <summary>Parses a class with its diagnostics.</summary>
-    public Parsed<ClassSpec> Parse(INamedTypeSymbol type)
+    private readonly Compilation _compilation;
+    private readonly HashSet<INamedTypeSymbol> _open = new(SymbolEqualityComparer.Default);
+    private readonly Dictionary<INamedTypeSymbol, Parsed<ClassSpec>> _classes = new(SymbolEqualityComparer.Default);
+    private readonly Dictionary<INamedTypeSymbol, Parsed<ConfigSpec>> _configs = new(SymbolEqualityComparer.Default);
+    private readonly Dictionary<INamedTypeSymbol, (ClassSpec? Class, ConfigSpec? Config)> _foreign = new(SymbolEqualityComparer.Default);
+    private CancellationToken _cancellation;
+
+    private ClassSource(Compilation compilation) => _compilation = compilation;
+
+    /// <summary>Parses a class of the compilation, with its diagnostics.</summary>
+    public static Parsed<ClassSpec> Parse(INamedTypeSymbol type, Compilation compilation, CancellationToken cancellation) =>
+        In(compilation, cancellation, source => source.Own(type));
+
+    /// <summary>Parses a config of the compilation, with its diagnostics.</summary>
+    public static Parsed<ConfigSpec> ParseConfig(INamedTypeSymbol type, Compilation compilation, CancellationToken cancellation) =>
+        In(compilation, cancellation, source => source.OwnConfig(type));
+
+    public ClassResult Class(INamedTypeSymbol type)
     {
+        if (_open.Contains(type)) return new ClassResult(ClassOutcome.Cyclic, null);
+        if (!IsForeign(type)) return new ClassResult(ClassOutcome.Parsed, Own(type).Spec);
+        if (!_foreign.TryGetValue(type, out var read)) _foreign.Add(type, read = (ReadClass(type), null));
+        return new ClassResult(read.Class is null ? ClassOutcome.Unreadable : ClassOutcome.Parsed, read.Class);
+    }
+
+    public bool IsForeign(INamedTypeSymbol type) => !SymbolEqualityComparer.Default.Equals(type.ContainingAssembly, _compilation.Assembly);
+
+    public ConfigSpec? Config(INamedTypeSymbol type)
+    {
+        if (!IsForeign(type)) return OwnConfig(type).Spec;
+        if (!_foreign.TryGetValue(type, out var read))
+            _foreign.Add(type, read = (null, Graph(type) is { } text ? GraphText.ReadConfig(text) : null));
+        return read.Config;
+    }
+
+    /// <summary>The lock is for editors, which may run the generator over one compilation twice at a time.</summary>
+    private static T In<T>(Compilation compilation, CancellationToken cancellation, Func<ClassSource, T> parse)
+    {
+        var source = Sources.GetValue(compilation, c => new ClassSource(c));
+        lock (source._open)
+        {
+            source._cancellation = cancellation;
+            return parse(source);
+        }
+    }
+
+    private Parsed<ClassSpec> Own(INamedTypeSymbol type)
+    {
+        if (_classes.TryGetValue(type, out var parsed)) return parsed;
         _open.Add(type);
         try
         {
-            return ClassParser.Parse(type, compilation, this, cancellation);
+            parsed = ClassParser.Parse(type, _compilation, this, _cancellation);
         }
         finally
         {
             _open.Remove(type);
         }
+
+        _classes.Add(type, parsed);
+        return parsed;
     }
 
-    public ClassResult Class(INamedTypeSymbol type)
+    private Parsed<ConfigSpec> OwnConfig(INamedTypeSymbol type)
     {
-        if (_open.Contains(type)) return new ClassResult(ClassOutcome.Cyclic, null);
-        var isForeign = IsForeign(type);
-        if (!_classes.TryGetValue(type, out var spec)) _classes.Add(type, spec = isForeign ? Read(type) : Parse(type).Spec);
-        return new ClassResult(isForeign && spec is null ? ClassOutcome.Unreadable : ClassOutcome.Parsed, spec);
+        if (!_configs.TryGetValue(type, out var parsed))
+            _configs.Add(type, parsed = ConfigParser.Parse(type, _compilation, _cancellation));
+        return parsed;
     }
-
-    public ConfigSpec? Config(INamedTypeSymbol type)
-    {
-        if (!_configs.TryGetValue(type, out var spec))
-        {
-            spec = !IsForeign(type) ? ConfigParser.Parse(type, compilation, cancellation).Spec
-                : Graph(type) is { } text ? GraphText.ReadConfig(text)
-                : null;
-            _configs.Add(type, spec);
-        }
-
-        return spec;
-    }
-
-    public bool IsForeign(INamedTypeSymbol type) => !SymbolEqualityComparer.Default.Equals(type.ContainingAssembly, compilation.Assembly);
 
     /// <summary>The graph that the compiler left on a class of another assembly.</summary>
-    private ClassSpec? Read(INamedTypeSymbol type)
+    private ClassSpec? ReadClass(INamedTypeSymbol type)
     {
         if (Graph(type) is not { } text) return null;
         var config = type.InstanceConstructors.SelectMany(c => c.Parameters)

@@ -55,6 +55,10 @@ internal static class KnownNames
         return null;
     }
 
+    /// <summary>The attribute that makes a class a block, model or part, or a record a config; null where there is none.</summary>
+    public static string? DeclaredBy(this INamedTypeSymbol type) =>
+        new[] { Block, Model, Part, Config }.FirstOrDefault(name => type.Attribute(name) is not null);
+
     /// <summary>Whether an attribute declares a layer.</summary>
     public static bool IsLayer(this AttributeData attribute) => attribute.AttributeClass?.BaseType.Is(Layer) == true;
 
