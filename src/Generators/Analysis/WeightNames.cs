@@ -64,13 +64,15 @@ internal static class WeightNames
     /// <summary>Hugging Face name of a layer, without <c>.weight</c>.</summary>
     public static string Name(ClassSpec spec, LayerSpec layer) => LayerRewriting.Join(spec.Prefix, layer.Name);
 
-    private static string? Paddle(ClassSpec spec, LayerSpec layer, string suffix)
-    {
-        if (layer is LinearSpec { PaddleSections.Count: > 0 }) return null;
-        if (spec.Kind == ClassKind.Block && spec.PaddlePrefix is null) return null;
-        var name = LayerRewriting.Join(spec.PaddlePrefix ?? "", layer.Paddle ?? layer.Name);
-        return name.EndsWith("_" + suffix, StringComparison.Ordinal) ? name : $"{name}.{suffix}"; // lm_head.decoder_weight is a whole name
-    }
+    /// <summary>Paddle's name of a layer, without <c>.weight</c>; null where there is none, or one per section.</summary>
+    public static string? Paddle(ClassSpec spec, LayerSpec layer) =>
+        layer is LinearSpec { PaddleSections.Count: > 0 } || (spec.Kind == ClassKind.Block && spec.PaddlePrefix is null)
+            ? null
+            : LayerRewriting.Join(spec.PaddlePrefix ?? "", layer.Paddle ?? layer.Name);
+
+    private static string? Paddle(ClassSpec spec, LayerSpec layer, string suffix) => Paddle(spec, layer) is not { } name ? null
+        : name.EndsWith("_" + suffix, StringComparison.Ordinal) ? name // lm_head.decoder_weight is a whole name
+        : $"{name}.{suffix}";
 
     private static EquatableArray<string> Sections(ClassSpec spec, LinearSpec linear, string suffix) => linear.PaddleSections
         .Select(s => $"{LayerRewriting.Join(spec.PaddlePrefix ?? "", s)}.{suffix}")

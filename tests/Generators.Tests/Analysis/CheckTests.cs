@@ -24,6 +24,14 @@ public sealed class CheckTests
     }
 
     [Fact]
+    public void PaddleName_UsedTwice_IsRefused()
+    {
+        var block = ClassBuilder.Block("Block", Llama.Config(), "layers.{i}", "paddle.{i}").Linear("Up", "Hidden", "Ffn", "up", paddle: "linear1")
+            .Linear("Down", "Ffn", "Hidden", "down", paddle: "linear1").Forward(g => g.Call("Down", g.Call("Up", g.Input))).Build();
+        Assert.Equal(Issue.At(Anchors.LayerName("Down"), RuleId.DuplicateName, "paddle.{i}.linear1", "Down", "Up"), Assert.Single(Facts.Errors(block)));
+    }
+
+    [Fact]
     public void Names_OfTheSameBlocksTwice_AreRefused()
     {
         var model = ClassBuilder.Model("Model", Llama.Config(), "m").Embedding("Embed", "Vocab", "Hidden", "embed")

@@ -103,6 +103,27 @@ public sealed class EmittedCodeTests
         """);
 
     [Fact]
+    public void Block_WithoutWeights_Compiles() => Clean(Config, """
+        [Part] public sealed partial class Activation
+        {
+            public Flow Forward(Flow x) => Silu(x) * x;
+        }
+
+        [Block("layers.{i}")] public sealed partial class TestBlock(TestConfig c)
+        {
+            [Use<Activation>("")] private partial Flow Act(Flow x);
+            public Flow Forward(Flow x) => x + c.Alpha * Act(x);
+        }
+
+        [Model("test")] public sealed partial class TestModel(TestConfig c)
+        {
+            [Embedding(nameof(c.Vocab), nameof(c.Hidden), "embed")] private partial Flow Embed(Tokens ids);
+            [Repeat<TestBlock>(nameof(c.Layers))] private partial Flow Blocks(Flow x);
+            public Flow Forward(Tokens ids) => Blocks(Embed(ids));
+        }
+        """);
+
+    [Fact]
     public void Block_ThatReturnsWhatItIsGiven_Compiles() => Clean(Config, """
         [Block("layers.{i}")] public sealed partial class TestBlock(TestConfig c)
         {
