@@ -15,7 +15,7 @@ internal static class DemoCommand
 
     public static Command Create(Terminal terminal)
     {
-        var prompt = new Option<string>("--prompt") { Description = "Text to continue.", DefaultValueFactory = _ => "Once upon a time", HelpName = "text" };
+        var prompt = new Option<string>("--prompt") { Description = "Text to continue.", DefaultValueFactory = _ => "ROMEO:", HelpName = "text" };
         var checkpoint = new Option<string?>("--checkpoint") { Description = "Another checkpoint folder than the one that comes with the command.", HelpName = "dir" };
         var maxTokens = new Option<int>("--max-tokens", "-n") { Description = "Most tokens to add.", DefaultValueFactory = _ => 200, HelpName = "n" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N.", DefaultValueFactory = _ => "cpu", HelpName = "device" };
@@ -27,7 +27,7 @@ internal static class DemoCommand
             return Task.FromResult(Run(
                 terminal, parse.GetValue(checkpoint) ?? Shipped(), parse.GetRequiredValue(prompt), options, Native.Devices.Parse(parse.GetRequiredValue(device)), cancellation));
         });
-        return Help.WithExamples(command, "demo", "demo --prompt \"The little dog\" -n 100", "demo --checkpoint ./llama");
+        return Help.WithExamples(command, "demo", "demo --prompt \"JULIET:\" -n 100", "demo --checkpoint ./llama");
     }
 
     private static int Run(Terminal terminal, string folder, string prompt, GenerationOptions options, torch.Device device, CancellationToken cancellation)
