@@ -61,7 +61,7 @@ internal static unsafe class CpuSteps
             return wideGate.to(gate.dtype);
         }
 
-        var y = empty(gate.shape, ScalarType.Float32, CPU);
+        var y = NewRows(gate, Width(gate));
         SiluMultiplyJob.Run(Floats(gate), Stride(gate), Floats(up), Stride(up), Floats(y), Rows(gate), Width(gate));
         GC.KeepAlive(gate);
         GC.KeepAlive(up);
@@ -73,7 +73,7 @@ internal static unsafe class CpuSteps
     {
         var y = WideCopy(x);
         var width = Width(x);
-        for (var row = 0; row < Rows(x); row++)
+        for (int row = 0, rows = Rows(x); row < rows; row++)
             RotateRow(Floats(y) + (long)row * width, width / spec.HeadDim, spec.HeadDim, spec, rotation, row);
         return Narrow(y, x.dtype);
     }
@@ -140,7 +140,7 @@ internal static unsafe class CpuSteps
                 return wide.contiguous();
         }
 
-        var y = empty(x.shape, ScalarType.Float32, CPU);
+        var y = NewRows(x, Width(x));
         var (rows, width, stride) = (Rows(x), Width(x), Stride(x));
         float* from = Floats(x), to = Floats(y);
         for (var row = 0; row < rows; row++)
@@ -153,7 +153,7 @@ internal static unsafe class CpuSteps
     {
         var y = WideCopy(q);
         var (width, spec) = (Width(q), rope.Table.Spec);
-        for (var row = 0; row < Rows(q); row++)
+        for (int row = 0, rows = Rows(q); row < rows; row++)
             RotateRow(Floats(y) + (long)row * width, width / spec.HeadDim, spec.HeadDim, spec, rotation, row);
         return y;
     }
@@ -176,7 +176,7 @@ internal static unsafe class CpuSteps
         var from = (byte*)TorchSharpExports.Address(token);
         var to = (byte*)TorchSharpExports.Address(cache) + (long)position * head;
         var (fromStride, rowStride, headStride) = (Stride(token) * size, cache.stride(0) * size, cache.stride(1) * size);
-        for (var row = 0; row < token.shape[0]; row++)
+        for (var row = 0; row < token.size(0); row++)
             for (var i = 0; i < layer.KvHeads; i++)
                 Unsafe.CopyBlockUnaligned(to + row * rowStride + i * headStride, from + row * fromStride + i * head, (uint)head);
         GC.KeepAlive(token);

@@ -98,9 +98,9 @@ public sealed class DenseLinear : Linear
         if (_hasReplicas && is_grad_enabled() && Weight.RequiresGrad)
             return MultiplyReplicated(x, bias);
         if (!_unitRows)
-            return F.linear(x, Weight.Value, bias);
+            return ManyRows.Multiply(x, Weight.Value, bias);
         if (!is_grad_enabled() || !Weight.RequiresGrad)
-            return F.linear(x, Normalise(), bias);
+            return ManyRows.Multiply(x, Normalise(), bias);
         using var rows = F.normalize(Weight.Value, dim: 1);
         return F.linear(x, rows, bias);
     }

@@ -14,16 +14,14 @@ internal static unsafe class FewRows
     /// <summary>y = x·Wᵀ + b for x [.., in] of any type, without gradients; the caller's.</summary>
     public static Tensor Multiply(Tensor x, Tensor weight, Tensor? bias)
     {
-        var (inWidth, outWidth) = ((int)weight.shape[1], (int)weight.shape[0]);
+        var (inWidth, outWidth) = ((int)weight.size(1), (int)weight.size(0));
         var rows = RowLayout.Rows(x);
         if (rows > MostRows || !CpuSteps.CanRun(x) || x.dtype != weight.dtype || weight.requires_grad && is_grad_enabled() || !weight.is_contiguous())
-            return nn.functional.linear(x, weight, bias);
-        long[] shape = x.shape;
-        shape[^1] = outWidth;
+            return ManyRows.Multiply(x, weight, bias);
         var isWide = x.dtype == ScalarType.Float32;
         var input = isWide && x.is_contiguous() ? x : CpuSteps.WideCopy(x);
         var shift = bias is null || isWide ? bias : bias.to(ScalarType.Float32);
-        var y = empty(shape, ScalarType.Float32, CPU);
+        var y = RowLayout.NewRows(x, outWidth);
         MatVec.Multiply(
             CpuSteps.Format(weight.dtype), (void*)TorchSharpExports.Address(weight), (float*)TorchSharpExports.Address(input),
             shift is null ? null : (float*)TorchSharpExports.Address(shift), (float*)TorchSharpExports.Address(y), rows, inWidth, outWidth);

@@ -50,7 +50,7 @@ public sealed class FusedLinear
     {
         if (!IsFused)
             return (_members[0]().Apply(x, pass), _members[1]().Apply(x, pass));
-        using var all = nn.functional.linear(x, _storage!.Weight, _storage.Bias);
+        using var all = ManyRows.Multiply(x, _storage!.Weight, _storage.Bias);
         return Cut2(all);
     }
 
@@ -59,7 +59,7 @@ public sealed class FusedLinear
     {
         if (!IsFused)
             return (_members[0]().Apply(x, pass), _members[1]().Apply(x, pass), _members[2]().Apply(x, pass));
-        using var all = nn.functional.linear(x, _storage!.Weight, _storage.Bias);
+        using var all = ManyRows.Multiply(x, _storage!.Weight, _storage.Bias);
         return Cut3(all);
     }
 

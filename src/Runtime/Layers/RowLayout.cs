@@ -13,34 +13,33 @@ internal static unsafe class RowLayout
     /// <summary>Features side by side, and rows at one distance from each other, in [.., width] of up to three dimensions.</summary>
     public static bool IsEven(Tensor x)
     {
-        var strides = x.stride();
-        if (strides.Length == 0 || strides[^1] != 1)
+        // One number at a time: the arrays of Tensor.shape and Tensor.stride() cost a microsecond each.
+        var dimensions = (int)x.dim();
+        if (dimensions is 0 or > 3 || x.stride(dimensions - 1) != 1)
             return false;
-        if (strides.Length < 3)
-            return true;
-        var shape = x.shape;
-        return strides.Length == 3 && (shape[1] == 1 || shape[0] == 1 || strides[0] == shape[1] * strides[1]);
+        return dimensions < 3 || x.size(1) == 1 || x.size(0) == 1 || x.stride(0) == x.size(1) * x.stride(1);
     }
 
-    public static int Width(Tensor x) => (int)x.shape[^1];
+    public static int Width(Tensor x) => (int)x.size((int)x.dim() - 1);
 
-    public static int Rows(Tensor x)
-    {
-        var rows = 1L;
-        var shape = x.shape;
-        for (var i = 0; i < shape.Length - 1; i++)
-            rows *= shape[i];
-        return (int)rows;
-    }
+    public static int Rows(Tensor x) => (int)(x.numel() / Math.Max(1, x.size((int)x.dim() - 1)));
 
     /// <summary>Elements from one row to the next.</summary>
-    public static long Stride(Tensor x)
+    public static long Stride(Tensor x) => (int)x.dim() switch
     {
-        var strides = x.stride();
-        if (strides.Length == 1)
-            return x.shape[0];
-        return strides.Length == 3 && x.shape[1] == 1 ? strides[0] : strides[^2];
-    }
+        1 => x.size(0),
+        3 when x.size(1) == 1 => x.stride(0),
+        var dimensions => x.stride(dimensions - 2),
+    };
+
+    /// <summary>A new float32 tensor on the CPU with the rows of <paramref name="x"/> and another width.</summary>
+    public static Tensor NewRows(Tensor x, long width) => (int)x.dim() switch
+    {
+        3 => empty([x.size(0), x.size(1), width], ScalarType.Float32, CPU),
+        2 => empty([x.size(0), width], ScalarType.Float32, CPU),
+        1 => empty([width], ScalarType.Float32, CPU),
+        _ => empty([.. x.shape.AsSpan(0, (int)x.dim() - 1), width], ScalarType.Float32, CPU),
+    };
 
     public static float* Floats(Tensor x) => (float*)TorchSharpExports.Address(x);
 }
