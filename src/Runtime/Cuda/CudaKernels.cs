@@ -15,7 +15,6 @@ internal static unsafe class CudaKernels
     private const int HeadDimLimit = 256;
     private const int PositionsPerSplit = 128;
     private const int MaximumSplits = 32;
-    private const int MostGridRows = 65535;
     private static readonly ConcurrentDictionary<(ScalarType Storage, int HeadDim), Module> Modules = new();
     private static readonly Lazy<string> Source = new(ReadSource);
 
@@ -24,9 +23,6 @@ internal static unsafe class CudaKernels
         tensor.device_type == TorchSharp.DeviceType.CUDA
         && tensor.dtype is ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16
         && Nvrtc.IsAvailable;
-
-    /// <summary>Whether <see cref="SiluMultiply"/> can take a tensor of this size.</summary>
-    public static bool CanGate(Tensor gate) => gate.numel() / gate.shape[^1] <= MostGridRows;
 
     /// <summary>Whether <see cref="Attend"/> has a kernel for this head width.</summary>
     public static bool CanAttend(int headDim) => headDim % 32 == 0 && headDim <= HeadDimLimit;

@@ -11,9 +11,6 @@ namespace Generated.Layers;
 /// </summary>
 public sealed class Attention
 {
-    /// <summary>Largest mask that is made at once, in elements; longer sequences go query by query block.</summary>
-    private const long MostMaskElements = 1 << 26;
-
     private readonly double _queryFactor;
     private readonly MaskKind _kind;
     private readonly Tensor? _slopes;
@@ -75,6 +72,9 @@ public sealed class Attention
 
     /// <summary>Whether ALiBi's bias is added.</summary>
     public bool HasAlibi { get; }
+
+    /// <summary>Largest mask that is made at once, in elements; longer sequences go by blocks of queries.</summary>
+    internal long MostMaskElements { get; init; } = 1 << 26;
 
     /// <summary>The slopes on the device, or null.</summary>
     internal Tensor? SlopeTensor => _slopes;

@@ -22,9 +22,15 @@ internal static class ManyRows
         if (!IsSlow(weight.dtype) || weight.device_type != DeviceType.CPU || x.dtype != weight.dtype || RowLayout.Rows(x) < FewestRows
             || !RowLayout.NeedsNoGradient(x) || !RowLayout.NeedsNoGradient(weight))
             return F.linear(x, weight, bias);
+        return MultiplyWide(x, weight, bias, TileBytes);
+    }
+
+    /// <summary>The same by float32 products of at most <paramref name="tileBytes"/> of widened weights.</summary>
+    internal static Tensor MultiplyWide(Tensor x, Tensor weight, Tensor? bias, long tileBytes)
+    {
         using var wide = x.to(ScalarType.Float32);
         var (outWidth, inWidth) = (weight.size(0), weight.size(1));
-        var tile = Math.Clamp(TileBytes / (inWidth * sizeof(float)), 1, outWidth);
+        var tile = Math.Clamp(tileBytes / (inWidth * sizeof(float)), 1, outWidth);
         var parts = new List<Tensor>();
         try
         {

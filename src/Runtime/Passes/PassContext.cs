@@ -88,9 +88,6 @@ public sealed class PassContext : IDisposable
     /// <summary>The last position of each row, [B, T, width] to [B, 1, width].</summary>
     public Tensor LastPosition(Tensor x) => x.narrow(1, x.shape[1] - 1, 1);
 
-    /// <summary>A second handle on a tensor, to be disposed of on its own.</summary>
-    public Tensor Alias(Tensor x) => x.alias();
-
     internal MaskCache Masks => _masks;
 
     /// <summary>First real column of each row, for kernels; null where no row is padded.</summary>

@@ -248,6 +248,8 @@ public sealed class FormulaTests
 
         using var whole = new PassContext(Inputs(0, length));
         Check(attention.Apply(q, k, v, whole), 0);
+        using var other = new BuildContext(new BuildOptions { Dtype = dtype });
+        Check(new Attention(other, heads, kvHeads, dim, alibi, window, scale) { MostMaskElements = 30 }.Apply(q, k, v, whole), 0);
         using var cache = KvCache.Dense(build.CacheShapes, rows, length, dtype, CPU);
         using var first = new PassContext(Inputs(0, 4), cache);
         Check(attention.Prefill(q.narrow(1, 0, 4), k.narrow(1, 0, 4), v.narrow(1, 0, 4), first), 0);

@@ -71,6 +71,22 @@ public sealed class LinearTests
         }
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float16, 1L << 30)]
+    [InlineData(ScalarType.Float16, 37 * 4 * 5)]
+    [InlineData(ScalarType.BFloat16, 1)]
+    public void WidenedTiles_GiveTheWholeProduct(ScalarType dtype, long tileBytes)
+    {
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        Tensor x = Seeded(1, 2, 20, 37).to(dtype), weight = Seeded(2, 19, 37).to(dtype), bias = Seeded(3, 19).to(dtype);
+        var exact = nn.functional.linear(x.to(ScalarType.Float64), weight.to(ScalarType.Float64), bias.to(ScalarType.Float64));
+        var y = ManyRows.MultiplyWide(x, weight, bias, tileBytes);
+        Assert.Equal(dtype, y.dtype);
+        Weights.Close(exact, y, "product", 1e-3, dtype == ScalarType.Float16 ? 1e-3 : 8e-3); // one rounding
+        Weights.Close(exact, ManyRows.Multiply(x, weight, bias), "the chosen product", 2e-2, 1e-2);
+    }
+
     [Fact]
     public void FusedMembers_AreViewsOfOneStorage_AndStillTrain()
     {
