@@ -16,6 +16,9 @@ internal static class CommandLine
     public const int Failed = 1;
     public const int BadInput = 2;
 
+    /// <summary>After Ctrl-C, work gets this long to end in order; training saves its state first.</summary>
+    private static readonly TimeSpan TimeToStop = TimeSpan.FromSeconds(30);
+
     /// <summary>Parses and runs a command line.</summary>
     public static async Task<int> RunAsync(IReadOnlyList<string> args, Terminal terminal, CancellationToken cancellation = default)
     {
@@ -32,7 +35,14 @@ internal static class CommandLine
 
         try
         {
-            return await parse.InvokeAsync(new() { Output = terminal.Output, Error = terminal.Error, EnableDefaultExceptionHandler = false }, cancellation);
+            var settings = new InvocationConfiguration
+            {
+                Output = terminal.Output,
+                Error = terminal.Error,
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = TimeToStop,
+            };
+            return await parse.InvokeAsync(settings, cancellation);
         }
         catch (Exception e)
         {

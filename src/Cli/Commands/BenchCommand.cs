@@ -1,9 +1,8 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Generated.Architectures;
-using Generated.Configuration;
+using Generated.Cli.Inspection;
 using Generated.Layers;
-using Generated.Loading;
 using Generated.Passes;
 using TorchSharp;
 
@@ -42,15 +41,8 @@ internal static class BenchCommand
 
     private static CausalModel CreateModel(string shape, BuildOptions build)
     {
-        var file = Directory.Exists(shape) ? Path.Combine(shape, "config.json") : shape;
-        if (Path.Exists(file))
-        {
-            var (read, config) = ModelLoader.ReadConfig(ConfigReader.Load(file));
-            return read.Create(config, build);
-        }
-
-        var (architecture, preset) = ArchitectureRegistry.FindPreset(shape);
-        return architecture.Create(preset.Config(), build);
+        var target = ModelTarget.Find(shape);
+        return target.Architecture.Create(target.Config, build);
     }
 
     private static void Fill(CausalModel model)

@@ -21,7 +21,7 @@ internal static class ConvertCommand
         var overwrite = new Option<bool>("--overwrite") { Description = "Replaces a folder that exists." };
         var json = new Option<bool>("--json") { Description = "Writes JSON." };
         var command = new Command("convert", "Writes a checkpoint in another layout, type or file size.") { source, target, to, format, dtype, shard, overwrite, json };
-        command.SetAction((parse, cancellation) =>
+        command.SetAction((parse, cancellation) => OffThread.Run(() =>
         {
             var options = new SaveOptions
             {
@@ -38,8 +38,8 @@ internal static class ConvertCommand
                 return true;
             });
             Write(terminal, into, parse.GetValue(json));
-            return Task.FromResult(CommandLine.Success);
-        });
+            return CommandLine.Success;
+        }));
         return Help.WithExamples(command,
             "convert ./llama ./llama-bf16 --dtype bfloat16 --max-shard-size 2GB",
             "convert ./llama ./llama-paddle --to paddle --format pdparams",

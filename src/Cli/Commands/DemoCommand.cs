@@ -24,7 +24,7 @@ internal static class DemoCommand
         {
             var options = new GenerationOptions { MaxTokens = parse.GetValue(maxTokens) };
             options.Check();
-            return Task.FromResult(Run(
+            return OffThread.Run(() => Run(
                 terminal, parse.GetValue(checkpoint) ?? Shipped(), parse.GetRequiredValue(prompt), options, Native.Devices.Parse(parse.GetRequiredValue(device)), cancellation));
         });
         return Help.WithExamples(command, "demo", "demo --prompt \"JULIET:\" -n 100", "demo --checkpoint ./llama");

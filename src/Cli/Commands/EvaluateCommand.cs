@@ -19,7 +19,7 @@ internal static class EvaluateCommand
         var model = new ModelOptions(torch.ScalarType.Float32);
         var command = new Command("evaluate", "Measures perplexity: windows of the text, each after a BOS token, every token scored once.") { directory, text, from, to, window, batch };
         model.AddTo(command);
-        command.SetAction((parse, cancellation) => Task.FromResult(model.OnRanks(parse, terminal, (group, output) =>
+        command.SetAction((parse, cancellation) => OffThread.Run(() => model.OnRanks(parse, terminal, (group, output) =>
         {
             if (parse.GetValue(batch) < 1)
                 throw new InvalidInputException($"--batch is {parse.GetValue(batch)}; it has to be at least 1.");

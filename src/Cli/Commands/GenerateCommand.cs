@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Text;
 using Generated.Generation;
 using Generated.Loading;
+using Generated.Tokenization.Chat;
 
 namespace Generated.Cli.Commands;
 
@@ -14,13 +15,15 @@ internal static class GenerateCommand
         var directory = new Argument<string>("dir") { Description = "Checkpoint folder." };
         var prompt = new Option<string[]>("--prompt") { Description = "Text to continue; repeat it for a batch.", DefaultValueFactory = _ => [], HelpName = "text" };
         var ids = new Option<string[]>("--ids") { Description = "Token ids to continue, separated by commas, instead of text.", DefaultValueFactory = _ => [], HelpName = "ids" };
+        var chat = new Option<bool>("--chat") { Description = "Takes the prompt as a user's message and writes it in the chat model's own format." };
+        var system = new Option<string?>("--system") { Description = "System message of a chat.", HelpName = "text" };
         var noEcho = new Option<bool>("--no-echo") { Description = "Writes only the continuation, not the prompt in front of it." };
         var sampling = new SamplingOptions();
         var model = new ModelOptions();
-        var command = new Command("generate", "Continues prompts, streaming the text.") { directory, prompt, ids, noEcho };
+        var command = new Command("generate", "Continues prompts, streaming the text.") { directory, prompt, ids, chat, system, noEcho };
         sampling.AddTo(command);
         model.AddTo(command);
-        command.SetAction((parse, cancellation) => Task.FromResult(model.OnRanks(parse, terminal, (group, output) =>
+        command.SetAction((parse, cancellation) => OffThread.Run(() => model.OnRanks(parse, terminal, (group, output) =>
         {
             var options = sampling.Read(parse);
             var (texts, given) = (parse.GetRequiredValue(prompt), parse.GetRequiredValue(ids));
@@ -28,8 +31,12 @@ internal static class GenerateCommand
                 throw new InvalidInputException("Give --prompt, or --ids instead.");
             var idRows = given.Select(ParseIds).ToList();
             using var loaded = model.Load(parse, output, parse.GetRequiredValue(directory), group, cancellation: cancellation);
-            var rows = texts.Length > 0 ? [.. texts.Select(text => loaded.RequireTokenizer().Encode(text, addSpecial: true))] : idRows;
-            var echo = parse.GetValue(noEcho) ? [] : texts;
+            var rows = idRows;
+            if (parse.GetValue(chat))
+                (rows, options) = Chat(loaded, texts, parse.GetValue(system), options);
+            else if (texts.Length > 0)
+                rows = [.. texts.Select(text => loaded.RequireTokenizer().Encode(text, addSpecial: true))];
+            var echo = parse.GetValue(noEcho) || parse.GetValue(chat) ? [] : texts;
             if (parse.GetValue(model.Json))
                 WriteJson(output, loaded, rows, texts, options, cancellation);
             else if (rows.Count == 1)
@@ -41,7 +48,22 @@ internal static class GenerateCommand
         return Help.WithExamples(command,
             "generate ./llama --prompt \"Once upon a time\" --max-tokens 200",
             "generate ./llama --prompt \"Q: What is a llama?\\nA:\" --temperature 0.8 --top-p 0.95 --seed 1 --stop \"\\nQ:\"",
+            "generate ./qwen-chat --chat --prompt \"What is a llama?\"",
             "generate ./llama --prompt \"One\" --prompt \"Two\" --json");
+    }
+
+    /// <summary>Each text as a user's message in the checkpoint's chat format, whose own end tokens end the answer too.</summary>
+    private static (List<IReadOnlyList<int>> Rows, GenerationOptions Options) Chat(LoadedModel loaded, string[] texts, string? system, GenerationOptions options)
+    {
+        if (texts.Length == 0)
+            throw new InvalidInputException("--chat takes messages by --prompt, not --ids.");
+        var tokenizer = loaded.RequireTokenizer();
+        var format = ChatFormat.Load(loaded.Directory, tokenizer)
+            ?? throw new InvalidInputException($"{loaded.Directory} says no chat format (chat_template in tokenizer_config.json); leave --chat out and write the prompt as the model expects it.");
+        var ends = options.EosIds ?? [.. loaded.EosIds ?? tokenizer.EosIds, .. format.StopTokens.Select(tokenizer.TokenToId).OfType<int>()];
+        ChatMessage[] before = system is null ? [] : [new ChatMessage("system", system)];
+        var rows = texts.Select(text => format.Encode(tokenizer, [.. before, new ChatMessage("user", text)], addGenerationPrompt: true));
+        return ([.. rows], options with { EosIds = ends });
     }
 
     /// <summary>Streams one continuation and, for a person watching, says how fast it was.</summary>

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Generated.Architectures;
-using Generated.Configuration;
+using Generated.Cli.Inspection;
 using Generated.Layers;
 using Generated.Loading;
 using Generated.Tokenization;
@@ -20,11 +20,11 @@ internal static class PretrainCommand
         var options = new PretrainOptions();
         var command = new Command("pretrain", "Trains a model from nothing on text.") { config, output };
         options.AddTo(command);
-        command.SetAction((parse, cancellation) =>
+        command.SetAction((parse, cancellation) => OffThread.Run(() =>
         {
             Run(terminal, parse, options, parse.GetRequiredValue(config), parse.GetRequiredValue(output), cancellation);
-            return Task.FromResult(CommandLine.Success);
-        });
+            return CommandLine.Success;
+        }));
         return Help.WithExamples(command,
             "pretrain config.json ./out --tokenizer ./tokenizer --text stories.txt --steps 2000 --batch 32 --window 256",
             "pretrain config.json ./out --tokenizer ./tokenizer --text stories.txt --steps 2000 --batch 32 --window 256 --resume");
@@ -53,32 +53,27 @@ internal static class PretrainCommand
         Terminal terminal, ParseResult parse, PretrainOptions options, Trainer trainer, Action save, long steps, CancellationToken cancellation)
     {
         var clock = Stopwatch.StartNew();
-        long tokens = 0;
+        long tokens = 0, made = 0;
         var (logEvery, saveEvery) = options.Every(parse);
-        terminal.WithProgress("Training", progress =>
+        while (!trainer.IsFinished)
         {
-            while (!trainer.IsFinished)
+            if (cancellation.IsCancellationRequested)
             {
-                if (cancellation.IsCancellationRequested)
-                {
-                    save();
-                    throw new OperationCanceledException(cancellation);
-                }
-
-                var step = trainer.Step();
-                tokens += step.Tokens;
-                progress.Report((double)step.Step / steps);
-                if (step.Step % logEvery == 0 || trainer.IsFinished)
-                    Log(terminal, options.IsJson(parse), step, tokens / clock.Elapsed.TotalSeconds);
-                if (step.Step % saveEvery == 0 || trainer.IsFinished)
-                    save();
+                save();
+                throw new OperationCanceledException(cancellation);
             }
 
-            return true;
-        });
+            var step = trainer.Step();
+            tokens += step.Tokens;
+            made++;
+            if (step.Step % logEvery == 0 || trainer.IsFinished)
+                Log(terminal, options.IsJson(parse), step, steps, tokens / clock.Elapsed.TotalSeconds, clock.Elapsed / made * (steps - step.Step));
+            if (step.Step % saveEvery == 0 || trainer.IsFinished)
+                save();
+        }
     }
 
-    private static void Log(Terminal terminal, bool json, TrainingStep step, double tokensPerSecond)
+    private static void Log(Terminal terminal, bool json, TrainingStep step, long steps, double tokensPerSecond, TimeSpan left)
     {
         if (json)
         {
@@ -94,7 +89,7 @@ internal static class PretrainCommand
         else
         {
             terminal.Output.WriteLine(FormattableString.Invariant(
-                $"step {step.Step}: loss {step.Loss:0.0000}, gradient norm {step.GradientNorm:0.000}, learning rate {step.LearningRate:0.00e+0}, {tokensPerSecond:0} tokens/s"));
+                $"step {step.Step} of {steps}: loss {step.Loss:0.0000}, gradient norm {step.GradientNorm:0.000}, learning rate {step.LearningRate:0.00e+0}, {tokensPerSecond:0} tokens/s, {(int)left.TotalHours:00}:{left:mm\\:ss} left"));
         }
 
         terminal.Output.Flush();
@@ -109,11 +104,7 @@ internal static class PretrainCommand
             return loaded.Model;
         }
 
-        object typed;
-        if (Path.Exists(config))
-            (architecture, typed) = ModelLoader.ReadConfig(ConfigReader.Load(config));
-        else
-            (architecture, typed) = FromPreset(config);
+        (architecture, var typed, _) = ModelTarget.Find(config);
         var model = architecture.Create(typed, new BuildOptions
         {
             Dtype = options.Model.Dtype(parse) ?? torch.ScalarType.Float32,
@@ -122,12 +113,6 @@ internal static class PretrainCommand
         });
         WeightInitializer.Initialize(model, options.Seed(parse));
         return model;
-    }
-
-    private static (ArchitectureInfo, object) FromPreset(string name)
-    {
-        var (architecture, preset) = ArchitectureRegistry.FindPreset(name);
-        return (architecture, preset.Config());
     }
 
     /// <summary>A config file whose unknown keys (special token ids and the like) the checkpoint keeps.</summary>

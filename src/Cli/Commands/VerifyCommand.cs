@@ -18,7 +18,7 @@ internal static class VerifyCommand
         var model = new ModelOptions(torch.ScalarType.Float32);
         var command = new Command("verify", "Compares a checkpoint with recorded values; prints one JSON object per value.") { directory, golden, absolute, relative };
         model.AddTo(command);
-        command.SetAction(parse => model.OnRanks(parse, terminal, (group, output) =>
+        command.SetAction((parse, _) => OffThread.Run(() => model.OnRanks(parse, terminal, (group, output) =>
         {
             using var file = Checkpoint.Open(parse.GetRequiredValue(golden));
             using var loaded = model.Load(parse, output, parse.GetRequiredValue(directory), group);
@@ -35,7 +35,7 @@ internal static class VerifyCommand
             var note = failed[0].Note is { } text ? $" ({text})" : "";
             output.Fail($"{failed.Count} of the recorded values differ, the first is '{failed[0].Name}'{note}.");
             return CommandLine.Failed;
-        }));
+        })));
         return Help.WithExamples(command,
             "verify ./llama --golden golden.safetensors",
             "verify ./llama --golden golden.safetensors --device cuda --dtype bfloat16 --atol 0.05 --rtol 0.05");

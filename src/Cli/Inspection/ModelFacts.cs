@@ -63,18 +63,11 @@ internal sealed class ModelFacts
     /// <exception cref="InvalidInputException">There is none, or its config is unusable.</exception>
     public static ModelFacts Of(string target)
     {
-        if (!Path.Exists(target))
-        {
-            var (architecture, preset) = ArchitectureRegistry.FindPreset(target);
-            return new ModelFacts(preset.Name, architecture, preset.Config());
-        }
-
-        var reader = ConfigReader.Load(target);
-        var (found, config) = ModelLoader.ReadConfig(reader);
+        var found = ModelTarget.Find(target);
         string[] general = ["model_type", "architectures", "auto_map", "torch_dtype", "dtype", "transformers_version", "_name_or_path"];
-        return new ModelFacts(target, found, config)
+        return new ModelFacts(target, found.Architecture, found.Config)
         {
-            UnknownKeys = [.. reader.UnknownKeys.Where(key => !general.Contains(key))],
+            UnknownKeys = [.. found.Reader?.UnknownKeys.Where(key => !general.Contains(key)) ?? []],
             Weights = Directory.Exists(target) ? DescribeWeights(target) : null,
         };
     }
