@@ -3,6 +3,7 @@ using Generated.Benchmarks;
 var verbs = new SortedDictionary<string, (string Does, Func<string[], int> Run)>(StringComparer.Ordinal)
 {
     ["checkpoints"] = ("loading and converting checkpoints beside reading and copying their file", CheckpointBench.Run),
+    ["decoder"] = ("generated LLaMA passes beside a LLaMA written by hand on TorchSharp", DecoderBench.Run),
     ["generator"] = ("the compiler of declarations: its first run, and each kind of edit", GeneratorBench.Run),
     ["kernels"] = ("one linear layer: kernels beside libtorch's linears and the memory's read bandwidth", KernelBench.Run),
     ["linears"] = ("all linears of one decoding step, in every weight format beside libtorch's float32", DecodeLinearsBench.Run),
