@@ -15,7 +15,7 @@ public sealed class KnownNamesTests
     public void Name_IsThatOfARuntimeType(string name) => Assert.NotNull(typeof(Flow).Assembly.GetType(name));
 
     [Fact]
-    public void DefaultInputs_AreTheRuntimes() => Assert.Equal("global::" + typeof(CausalInputs).FullName, KnownNames.DefaultInputs);
+    public void DefaultInputs_AreTheRuntimes() => Assert.Equal(KnownNames.DefaultInputs, "global::" + typeof(CausalInputs).FullName);
 
     [Fact]
     public void EveryLayerAttribute_IsKnown()
