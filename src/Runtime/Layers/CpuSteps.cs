@@ -21,6 +21,9 @@ internal static unsafe class CpuSteps
         && NeedsNoGradient(x)
         && IsEven(x);
 
+    /// <summary>Whether <see cref="SiluMultiply"/> is worth it: widening many 16-bit rows costs more than libtorch's two operators.</summary>
+    public static bool CanGate(Tensor gate) => CanRun(gate) && (gate.dtype == ScalarType.Float32 || Rows(gate) <= 2);
+
     /// <summary>x / sqrt(mean(x²) + ε) · weight.</summary>
     public static Tensor RmsNorm(Tensor x, Tensor weight, double epsilon)
     {

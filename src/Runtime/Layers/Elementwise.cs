@@ -31,7 +31,7 @@ public static class Elementwise
     /// <summary>silu(gate) · up.</summary>
     public static Tensor SiluMultiply(Tensor gate, Tensor up)
     {
-        if (CpuSteps.CanRun(gate) && CpuSteps.CanRun(up))
+        if (CpuSteps.CanGate(gate) && CpuSteps.CanRun(up))
             return CpuSteps.SiluMultiply(gate, up);
         if (CudaSteps.CanRun(gate) && CudaSteps.CanRun(up))
             return CudaKernels.SiluMultiply(gate, up);
