@@ -79,7 +79,7 @@ public sealed class RandomWiringTests
         for (var seed = 0; seed < Rounds; seed += 20)
         {
             var text = Generated.Generators.Printing.ClassPrinter.Print(Block(seed));
-            Assert.Empty(CSharpSyntaxTree.ParseText(text, Source.ParseOptions).GetDiagnostics().Where(d => d.Severity == DiagnosticSeverity.Error));
+            Assert.DoesNotContain(CSharpSyntaxTree.ParseText(text, Source.ParseOptions).GetDiagnostics(), d => d.Severity == DiagnosticSeverity.Error);
         }
     }
 
