@@ -81,9 +81,6 @@ public sealed partial record Qwen2Config
     [Preset("qwen2-72b", TensorParallel = [2, 4, 8])]
     public static Qwen2Config Qwen2With72B => new() { Vocab = 152064, Hidden = 8192, Layers = 80, Heads = 64, KvHeads = 8, Ffn = 29568, Theta = 1000000 };
 
-    partial void Check(Configuration.ConfigReader reader) =>
-        reader.Require(!UsesWindow, "use_sliding_window", "makes blocks differ in their window; such models are not supported yet");
-
     partial void Check(ConfigReader reader)
     {
         reader.Require(reader.Has("head_dim") || Hidden % Heads == 0, "hidden_size", $"is not a multiple of the {Heads} attention heads");
