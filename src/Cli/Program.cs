@@ -3,7 +3,8 @@ using Generated.Cli;
 
 Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
 using var output = new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false)) { AutoFlush = false };
-var isInteractive = !Console.IsErrorRedirected && !Console.IsOutputRedirected;
+// Machines read JSON and redirected output; nobody would see progress.
+var isInteractive = !args.Contains("--json") && !Console.IsErrorRedirected && !Console.IsOutputRedirected;
 var code = await CommandLine.RunAsync(args, new Terminal(output, Console.Error, isInteractive));
 try
 {

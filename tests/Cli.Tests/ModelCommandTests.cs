@@ -113,10 +113,18 @@ public sealed class ModelCommandTests
         Assert.Equal(2, (await Run.Of("generate", folder["out"], "--prompt", "Once", "-n", "2", "--ignore-eos", "--json")).Ok().Json.Single().GetProperty("ids").GetArrayLength());
     }
 
+    [Fact]
+    public async Task Demo_WithTheModelOfTheRepository_ChecksAndWrites()
+    {
+        var run = (await Run.Of("demo", "-n", "20")).Ok();
+        Assert.Equal(3, run.Output.Split("  equal").Length - 1);
+        Assert.Contains("[20 tokens", run.Output);
+    }
+
     [SkippableFact]
     public async Task Demo_OnThePretrainedModel_ChecksAndWrites()
     {
-        var run = (await Run.Of("demo", "--checkpoint", Data.Shared("stories260K", "hf"), "-n", "20")).Ok();
+        var run = (await Run.Of("demo", "--checkpoint", Data.Shared("stories260K", "hf"), "--prompt", "Once upon a time", "-n", "20")).Ok();
         Assert.Contains("decode", run.Output);
         Assert.DoesNotContain("DIFFERENT", run.Output);
         Assert.Contains("Once upon a time, there was a little girl named Lily.", run.Output);

@@ -101,6 +101,13 @@ public sealed class Checkpoint : ITensorSource, IStridedSource
 
     void IStridedSource.Read(string name, TensorSlice slice, int[] axes, Span<byte> destination) => Find(name).Read(name, slice, axes, destination);
 
+    /// <summary>Takes what was read so far out of this process's memory; reading it again brings it back.</summary>
+    internal void ForgetPages()
+    {
+        foreach (var file in _files)
+            file.ForgetPages();
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _files.ForEach(file => file.Dispose());
 

@@ -54,6 +54,7 @@ public static class CheckpointSaver
 
         Tensor Read(TensorSpec spec, WeightRange rows)
         {
+            checkpoint.ForgetPages();
             var tensor = torch.empty([rows.Length, .. spec.Shape.Skip(1)], weights.TypeOf(spec).ToScalarType());
             weights.Read(spec, 0, rows, tensor);
             return tensor;

@@ -11,6 +11,9 @@ namespace Generated.Loading;
 /// <summary>Loads checkpoint folders: config.json chooses the architecture, its generated weight map says what goes where.</summary>
 public static class ModelLoader
 {
+    /// <summary>Elements read through the map before its pages are let go, so that file and weights are not in memory together.</summary>
+    private const long MappedElements = 64 << 20;
+
     /// <summary>Loads a checkpoint folder.</summary>
     /// <param name="directory">Folder with config.json and weights in any supported format, Hugging Face's or Paddle's; the format is detected.</param>
     /// <param name="options">Type, device, group.</param>
@@ -34,7 +37,7 @@ public static class ModelLoader
         });
         try
         {
-            Fill(model, source, options.Progress, cancellation);
+            Fill(model, source, checkpoint, options.Progress, cancellation);
             var (tokenizer, problem) = LoadTokenizer(directory, model.Vocabulary());
             return new LoadedModel(directory, model, architecture, config) { Tokenizer = tokenizer, TokenizerProblem = problem };
         }
@@ -87,18 +90,26 @@ public static class ModelLoader
     /// <summary>Size of a model's vocabulary: rows of its token embedding.</summary>
     internal static int Vocabulary(this CausalModel model) => model.Weights().Select(slot => slot.Layer).OfType<Embedding>().First().Count;
 
-    private static void Fill(CausalModel model, WeightSource source, IProgress<double>? progress, CancellationToken cancellation)
+    private static void Fill(CausalModel model, WeightSource source, Checkpoint checkpoint, IProgress<double>? progress, CancellationToken cancellation)
     {
         var slots = model.Weights().Where(slot => !slot.IsTied).ToArray();
         var total = slots.Sum(slot => slot.Count);
-        long done = 0;
+        long done = 0, mapped = 0;
         foreach (var slot in slots)
         {
             cancellation.ThrowIfCancellationRequested();
             source.Fill(slot);
             done += slot.Count;
+            if ((mapped += slot.Count) > MappedElements)
+            {
+                checkpoint.ForgetPages();
+                mapped = 0;
+            }
+
             progress?.Report((double)done / total);
         }
+
+        checkpoint.ForgetPages();
     }
 
     /// <summary>A tokenizer is optional here; whoever needs one says why there is none.</summary>

@@ -93,4 +93,13 @@ public sealed class ModelLoaderTests
         Assert.Equal(128, loaded.ContextLength);
         Assert.Contains("no tokenizer", Assert.Throws<InvalidInputException>(() => loaded.RequireTokenizer()).Message);
     }
+
+    [Fact]
+    public void ForgottenPages_ComeBack()
+    {
+        using var checkpoint = Checkpoint.Open(Files.Fixture("llama"));
+        var before = checkpoint.ReadBytes("model.norm.weight");
+        checkpoint.ForgetPages();
+        Assert.Equal(before, checkpoint.ReadBytes("model.norm.weight"));
+    }
 }

@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
 
 namespace Generated.Checkpoints.Storage;
 
@@ -6,7 +7,7 @@ namespace Generated.Checkpoints.Storage;
 /// A file mapped read-only, or bytes held in memory. Nothing outside <c>[0, Length)</c> can be read through it:
 /// every access goes through <see cref="Span"/>, which checks its range.
 /// </summary>
-internal sealed unsafe class MappedFile : IDisposable
+internal sealed unsafe partial class MappedFile : IDisposable
 {
     private readonly MemoryMappedFile? _map;
     private readonly MemoryMappedViewAccessor? _view;
@@ -78,6 +79,18 @@ internal sealed unsafe class MappedFile : IDisposable
         return _start + offset;
     }
 
+    /// <summary>
+    /// Takes the pages read so far out of this process's memory; reading them again brings them back. A file that is read once from
+    /// front to back would otherwise count fully as resident beside what it was copied into.
+    /// </summary>
+    public void ForgetPages()
+    {
+        if (!OperatingSystem.IsLinux() || _view is null || _released)
+            return;
+        var ahead = (nuint)_start % (nuint)Environment.SystemPageSize;
+        _ = Posix.Advise(_start - ahead, (nuint)Length + ahead, Posix.DontNeed);
+    }
+
     public void Dispose()
     {
         Release();
@@ -103,5 +116,13 @@ internal sealed unsafe class MappedFile : IDisposable
         _view.SafeMemoryMappedViewHandle.ReleasePointer();
         _view.Dispose();
         _map!.Dispose();
+    }
+
+    private static partial class Posix
+    {
+        public const int DontNeed = 4;
+
+        [LibraryImport("libc", EntryPoint = "madvise")]
+        public static partial int Advise(byte* start, nuint length, int advice);
     }
 }

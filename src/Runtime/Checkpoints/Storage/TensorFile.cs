@@ -34,6 +34,9 @@ internal sealed class TensorFile : ITensorSource, IStridedSource
 
     public void Read(string name, TensorSlice slice, int[] axes, Span<byte> destination) => Find(name).Read(slice, destination, axes);
 
+    /// <summary>Takes the file's pages out of this process's memory.</summary>
+    public void ForgetPages() => _file.ForgetPages();
+
     public void Dispose() => _file.Dispose();
 
     private StoredTensor Find(string name) =>
