@@ -33,8 +33,16 @@ public sealed class ConsistencyTests
         select new Case(
             new LlamaConfig
             {
-                Vocab = vocab, Hidden = hidden, Layers = layers, Heads = kvHeads * groups, KvHeads = kvHeads, HeadDim = headDim, Ffn = ffn,
-                Tied = tied, AttentionBias = bias, Scaling = scaling,
+                Vocab = vocab,
+                Hidden = hidden,
+                Layers = layers,
+                Heads = kvHeads * groups,
+                KvHeads = kvHeads,
+                HeadDim = headDim,
+                Ffn = ffn,
+                Tied = tied,
+                AttentionBias = bias,
+                Scaling = scaling,
             },
             [.. new[] { 0, pads[0], pads[1] }.Select((pad, row) => tokens.Skip(row * length).Take(length - pad).ToArray())],
             prompt,

@@ -43,8 +43,11 @@ internal sealed class LayerRewriting
     {
         LinearSpec l => l with
         {
-            Input = Width(l.Input), Output = Width(l.Output),
-            BiasWhen = Code(l.BiasWhen), TiedWhen = Code(l.TiedWhen), UnitRowsWhen = Code(l.UnitRowsWhen),
+            Input = Width(l.Input),
+            Output = Width(l.Output),
+            BiasWhen = Code(l.BiasWhen),
+            TiedWhen = Code(l.TiedWhen),
+            UnitRowsWhen = Code(l.UnitRowsWhen),
             PaddleSections = l.PaddleSections.Select(s => Join(_use.Paddle ?? _use.Name, s)).ToEquatableArray(),
         },
         NormSpec n => n with { Width = Width(n.Width), Epsilon = Code(n.Epsilon) },
@@ -52,13 +55,20 @@ internal sealed class LayerRewriting
         PositionEmbeddingSpec p => p with { Count = Width(p.Count), Width = Width(p.Width) },
         RotarySpec r => r with
         {
-            HeadDim = Width(r.HeadDim), Dim = r.Dim is null ? null : Width(r.Dim),
-            Theta = Code(r.Theta), Scaling = Code(r.Scaling), HalfFrequenciesWhen = Code(r.HalfFrequenciesWhen),
+            HeadDim = Width(r.HeadDim),
+            Dim = r.Dim is null ? null : Width(r.Dim),
+            Theta = Code(r.Theta),
+            Scaling = Code(r.Scaling),
+            HalfFrequenciesWhen = Code(r.HalfFrequenciesWhen),
         },
         AttentionSpec a => a with
         {
-            Heads = Width(a.Heads), KvHeads = Width(a.KvHeads), HeadDim = Width(a.HeadDim),
-            AlibiWhen = Code(a.AlibiWhen), Window = Code(a.Window), Scale = Code(a.Scale),
+            Heads = Width(a.Heads),
+            KvHeads = Width(a.KvHeads),
+            HeadDim = Width(a.HeadDim),
+            AlibiWhen = Code(a.AlibiWhen),
+            Window = Code(a.Window),
+            Scale = Code(a.Scale),
         },
         SectionsSpec s => s with { Widths = s.Widths.Select(Width).ToEquatableArray(), Groups = s.Groups is null ? null : Width(s.Groups) },
         LogNSpec g => g with { TrainedLength = Width(g.TrainedLength) },

@@ -24,8 +24,11 @@ internal sealed partial class LayerParser
 
         return new UseSpec
         {
-            Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments,
-            Part = part, Widths = widths,
+            Member = h.Member,
+            Modifiers = h.Modifiers,
+            Arguments = h.Arguments,
+            Part = part,
+            Widths = widths,
             Name = names.Check(a.Text(0), a.WhereArgument(0), isEmptyFine: true) ?? "",
         };
     }
@@ -35,8 +38,11 @@ internal sealed partial class LayerParser
         if (Nested(a, KnownNames.Block, "Block") is not { } block) return null;
         return new RepeatSpec
         {
-            Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments,
-            Block = block, Count = Width(a, 0, "a repeat count"),
+            Member = h.Member,
+            Modifiers = h.Modifiers,
+            Arguments = h.Arguments,
+            Block = block,
+            Count = Width(a, 0, "a repeat count"),
         };
     }
 

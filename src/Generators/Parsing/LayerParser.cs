@@ -36,20 +36,33 @@ internal sealed partial class LayerParser(MemberScope scope, CheckpointNames nam
         "LayerNormAttribute" => Norm(a, h, isRms: false),
         "EmbeddingAttribute" => new EmbeddingSpec
         {
-            Member = member, Modifiers = h.Modifiers, Arguments = h.Arguments,
-            Count = Width(a, 0), Width = Width(a, 1), Name = Name(a, 2),
+            Member = member,
+            Modifiers = h.Modifiers,
+            Arguments = h.Arguments,
+            Count = Width(a, 0),
+            Width = Width(a, 1),
+            Name = Name(a, 2),
         },
         "PositionEmbeddingAttribute" => new PositionEmbeddingSpec
         {
-            Member = member, Modifiers = h.Modifiers, Arguments = h.Arguments,
-            Count = Width(a, 0), Width = Width(a, 1), Name = Name(a, 2),
-            Offset = a.NamedNumber("Offset"), Positions = (PositionChoice)a.NamedNumber("Positions"),
+            Member = member,
+            Modifiers = h.Modifiers,
+            Arguments = h.Arguments,
+            Count = Width(a, 0),
+            Width = Width(a, 1),
+            Name = Name(a, 2),
+            Offset = a.NamedNumber("Offset"),
+            Positions = (PositionChoice)a.NamedNumber("Positions"),
         },
         "RotaryAttribute" => Rotary(a, h),
         "AttentionAttribute" => new AttentionSpec
         {
-            Member = member, Modifiers = h.Modifiers, Arguments = h.Arguments,
-            Heads = Width(a, 0, "a head count"), KvHeads = Width(a, 1, "a head count"), HeadDim = Width(a, 2),
+            Member = member,
+            Modifiers = h.Modifiers,
+            Arguments = h.Arguments,
+            Heads = Width(a, 0, "a head count"),
+            KvHeads = Width(a, 1, "a head count"),
+            HeadDim = Width(a, 2),
             Alibi = a.NamedFlag("Alibi"),
             AlibiWhen = scope.Flag(a.NamedText("AlibiWhen"), a.WhereNamed("AlibiWhen"), "a condition"),
             Prefix = a.NamedFlag("Prefix"),
@@ -58,13 +71,18 @@ internal sealed partial class LayerParser(MemberScope scope, CheckpointNames nam
         },
         "SectionsAttribute" => new SectionsSpec
         {
-            Member = member, Modifiers = h.Modifiers, Arguments = h.Arguments,
+            Member = member,
+            Modifiers = h.Modifiers,
+            Arguments = h.Arguments,
             Widths = Widths(a, 0),
             Groups = a.NamedText("Groups") is { } groups ? scope.Width(groups, a.WhereNamed("Groups"), "a number of groups") : null,
         },
         "LogNAttribute" => new LogNSpec
         {
-            Member = member, Modifiers = h.Modifiers, Arguments = h.Arguments, TrainedLength = Width(a, 0, "a length"),
+            Member = member,
+            Modifiers = h.Modifiers,
+            Arguments = h.Arguments,
+            TrainedLength = Width(a, 0, "a length"),
         },
         "UseAttribute`1" => Use(a, h),
         "RepeatAttribute`1" => Repeat(a, h),
@@ -73,8 +91,12 @@ internal sealed partial class LayerParser(MemberScope scope, CheckpointNames nam
 
     private LinearSpec Linear(AttributeReader a, Header h) => new()
     {
-        Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments,
-        Input = Width(a, 0), Output = Width(a, 1), Name = Name(a, 2),
+        Member = h.Member,
+        Modifiers = h.Modifiers,
+        Arguments = h.Arguments,
+        Input = Width(a, 0),
+        Output = Width(a, 1),
+        Name = Name(a, 2),
         Bias = a.NamedFlag("Bias"),
         BiasWhen = scope.Flag(a.NamedText("BiasWhen"), a.WhereNamed("BiasWhen"), "a condition"),
         StoredInOut = a.NamedNumber("Layout") == 1,
@@ -89,15 +111,21 @@ internal sealed partial class LayerParser(MemberScope scope, CheckpointNames nam
 
     private NormSpec Norm(AttributeReader a, Header h, bool isRms) => new()
     {
-        Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments,
-        IsRms = isRms, Width = Width(a, 0), Name = Name(a, 1),
+        Member = h.Member,
+        Modifiers = h.Modifiers,
+        Arguments = h.Arguments,
+        IsRms = isRms,
+        Width = Width(a, 0),
+        Name = Name(a, 1),
         Epsilon = scope.Number(a.NamedText("Epsilon"), a.WhereNamed("Epsilon"), "an epsilon"),
         Bias = !isRms && a.NamedFlag("Bias", otherwise: true),
     };
 
     private RotarySpec Rotary(AttributeReader a, Header h) => new()
     {
-        Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments,
+        Member = h.Member,
+        Modifiers = h.Modifiers,
+        Arguments = h.Arguments,
         HeadDim = Width(a, 0),
         Dim = a.NamedText("Dim") is { } dim ? scope.Width(dim, a.WhereNamed("Dim")) : null,
         Theta = scope.Number(a.NamedText("Theta"), a.WhereNamed("Theta"), "a base"),

@@ -62,7 +62,8 @@ public sealed class ThreadCollective : ICollective
                 {
                     job.Fail(rank, e);
                 }
-            }) { IsBackground = true, Name = $"rank {rank}" };
+            })
+            { IsBackground = true, Name = $"rank {rank}" };
             threads[i].Start();
         }
         foreach (var thread in threads)

@@ -68,12 +68,18 @@ public sealed class FlatteningTests
         var config = Llama.Config();
         var part = Llama.BlockLayers(config).Forward(g => g.Scale("config.Alpha", g.Call("Q", g.Input))).Build() with
         {
-            Kind = ClassKind.Part, Prefix = "",
+            Kind = ClassKind.Part,
+            Prefix = "",
             Parameters = EquatableArray.Of(new ParameterSpec("config", config.Type, true)),
             Layers = EquatableArray.Of<LayerSpec>(new LinearSpec
             {
-                Member = "Q", Modifiers = "private", Arguments = EquatableArray.Of("x"), Name = "q", BiasWhen = "config.AttentionBias",
-                Input = new DimRef("Hidden", "config.Hidden", Dim.Atom("Hidden")), Output = new DimRef("Hidden", "config.Hidden", Dim.Atom("Hidden")),
+                Member = "Q",
+                Modifiers = "private",
+                Arguments = EquatableArray.Of("x"),
+                Name = "q",
+                BiasWhen = "config.AttentionBias",
+                Input = new DimRef("Hidden", "config.Hidden", Dim.Atom("Hidden")),
+                Output = new DimRef("Hidden", "config.Hidden", Dim.Atom("Hidden")),
             }),
         };
         var block = Block().Use("Part", part, "part", []).Forward(g => g.Call("Part", g.Input)).Build();

@@ -35,7 +35,8 @@ public sealed class PassAgreementTests
             var positions = Enumerable.Range(0, previous.Rows).SelectMany(r => Enumerable.Repeat(previous.Positions[(r + 1) * previous.Length - 1], count));
             return new SequenceInputs(
                 previous.Rows, count, previous.Total, [.. positions], previous.Mask,
-                PaddingRules.Following(previous.BlockPositions!, previous.Rows, previous.Length, count)) { PromptLength = previous.PromptLength };
+                PaddingRules.Following(previous.BlockPositions!, previous.Rows, previous.Length, count))
+            { PromptLength = previous.PromptLength };
         }
     }
 
@@ -80,10 +81,25 @@ public sealed class PassAgreementTests
         var headDim = Choose(4, 8, 20);
         var config = new TinyConfig
         {
-            Vocab = Choose(11, 64), Hidden = Choose(8, 24, 40), Layers = Choose(1, 2), KvHeads = kvHeads, Heads = kvHeads * groups, HeadDim = headDim, Ffn = Choose(8, 33),
-            IsRotary = Choose(true, true, false), RotaryDim = Choose(0, 4), Pairing = Choose(RotaryPairing.Halves, RotaryPairing.Adjacent),
-            Alibi = Choose(true, false, false), Window = Choose(0, 0, 2, 5), Prefix = Choose(true, false), Bias = Choose(true, false),
-            LayerNorm = Choose(true, false), Tied = Choose(true, false), UnitRows = Choose(true, false, false), LogNLength = Choose(0, 0, 3), Scale = Choose(0, 0, 0.3),
+            Vocab = Choose(11, 64),
+            Hidden = Choose(8, 24, 40),
+            Layers = Choose(1, 2),
+            KvHeads = kvHeads,
+            Heads = kvHeads * groups,
+            HeadDim = headDim,
+            Ffn = Choose(8, 33),
+            IsRotary = Choose(true, true, false),
+            RotaryDim = Choose(0, 4),
+            Pairing = Choose(RotaryPairing.Halves, RotaryPairing.Adjacent),
+            Alibi = Choose(true, false, false),
+            Window = Choose(0, 0, 2, 5),
+            Prefix = Choose(true, false),
+            Bias = Choose(true, false),
+            LayerNorm = Choose(true, false),
+            Tied = Choose(true, false),
+            UnitRows = Choose(true, false, false),
+            LogNLength = Choose(0, 0, 3),
+            Scale = Choose(0, 0, 0.3),
             PositionOffset = Choose(-1, -1, 0, 2),
         };
         var (rows, prompt, steps, padded) = (Choose(1, 2, 4), Choose(1, 2, 5, 12), Choose(1, 3), Choose(true, false));

@@ -110,7 +110,9 @@ internal sealed class PassPlanner
         var shapes = sections.Values.OrderBy(s => s.Section).Select(Shape).Distinct().ToList();
         _steps.Add(new Step(StepKind.Cut, results, inputs)
         {
-            Layer = spec, Access = node.Layer.Access, Comment = string.Join(" and ", shapes) + Division(node),
+            Layer = spec,
+            Access = node.Layer.Access,
+            Comment = string.Join(" and ", shapes) + Division(node),
         });
     }
 
@@ -121,7 +123,8 @@ internal sealed class PassPlanner
         var shapes = members.Select(Shape).Distinct();
         _steps.Add(new Step(StepKind.Fused, members.Select(Declare).ToEquatableArray(), inputs)
         {
-            Access = $"Layers.{group.Name}", Comment = string.Join(" and ", shapes) + Division(first),
+            Access = $"Layers.{group.Name}",
+            Comment = string.Join(" and ", shapes) + Division(first),
         });
     }
 
@@ -137,7 +140,9 @@ internal sealed class PassPlanner
         var inputs = Inputs(sum);
         _steps.Add(new Step(StepKind.AddNorm, EquatableArray.Of(Declare(sum), Declare(norm)), inputs)
         {
-            Layer = norm.Layer!.Spec, Access = norm.Layer.Access, Comment = Comment(sum),
+            Layer = norm.Layer!.Spec,
+            Access = norm.Layer.Access,
+            Comment = Comment(sum),
         });
     }
 
@@ -146,7 +151,10 @@ internal sealed class PassPlanner
         var inputs = EquatableArray.Of(_values[_body.Nodes[node.Inputs[0]].Inputs[0]], _values[_body.Nodes[node.Inputs[1]].Inputs[0]], _values[node.Inputs[2]]);
         _steps.Add(new Step(StepKind.RotatedAttention, EquatableArray.Of(Declare(node)), inputs)
         {
-            Layer = node.Layer!.Spec, Access = node.Layer.Access, Rotary = rotary.Layer!.Access, Comment = Comment(node),
+            Layer = node.Layer!.Spec,
+            Access = node.Layer.Access,
+            Rotary = rotary.Layer!.Access,
+            Comment = Comment(node),
         });
     }
 

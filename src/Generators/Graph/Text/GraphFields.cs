@@ -74,7 +74,9 @@ internal sealed class GraphFields(Transfer t, ConfigSpec? config = null)
 
     private LinearSpec Linear(LinearSpec? s, Header h) => new()
     {
-        Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments,
+        Member = h.Member,
+        Modifiers = h.Modifiers,
+        Arguments = h.Arguments,
         Input = Width(s?.Input),
         Output = Width(s?.Output),
         Bias = t.Flag(s?.Bias ?? false),
@@ -90,7 +92,9 @@ internal sealed class GraphFields(Transfer t, ConfigSpec? config = null)
 
     private NormSpec Norm(NormSpec? s, Header h) => new()
     {
-        Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments,
+        Member = h.Member,
+        Modifiers = h.Modifiers,
+        Arguments = h.Arguments,
         IsRms = t.Flag(s?.IsRms ?? false),
         Width = Width(s?.Width),
         Epsilon = t.OptionalText(s?.Epsilon),
@@ -99,12 +103,18 @@ internal sealed class GraphFields(Transfer t, ConfigSpec? config = null)
 
     private EmbeddingSpec Embedding(EmbeddingSpec? s, Header h) => new()
     {
-        Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments, Count = Width(s?.Count), Width = Width(s?.Width),
+        Member = h.Member,
+        Modifiers = h.Modifiers,
+        Arguments = h.Arguments,
+        Count = Width(s?.Count),
+        Width = Width(s?.Width),
     };
 
     private PositionEmbeddingSpec Positions(PositionEmbeddingSpec? s, Header h) => new()
     {
-        Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments,
+        Member = h.Member,
+        Modifiers = h.Modifiers,
+        Arguments = h.Arguments,
         Count = Width(s?.Count),
         Width = Width(s?.Width),
         Offset = t.Integer(s?.Offset ?? 0),
@@ -113,7 +123,9 @@ internal sealed class GraphFields(Transfer t, ConfigSpec? config = null)
 
     private RotarySpec Rotary(RotarySpec? s, Header h) => new()
     {
-        Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments,
+        Member = h.Member,
+        Modifiers = h.Modifiers,
+        Arguments = h.Arguments,
         HeadDim = Width(s?.HeadDim),
         Dim = t.Optional(s?.Dim, Width),
         Theta = t.OptionalText(s?.Theta),
@@ -125,7 +137,9 @@ internal sealed class GraphFields(Transfer t, ConfigSpec? config = null)
 
     private AttentionSpec Attention(AttentionSpec? s, Header h) => new()
     {
-        Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments,
+        Member = h.Member,
+        Modifiers = h.Modifiers,
+        Arguments = h.Arguments,
         Heads = Width(s?.Heads),
         KvHeads = Width(s?.KvHeads),
         HeadDim = Width(s?.HeadDim),
@@ -138,19 +152,26 @@ internal sealed class GraphFields(Transfer t, ConfigSpec? config = null)
 
     private SectionsSpec Sections(SectionsSpec? s, Header h) => new()
     {
-        Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments,
+        Member = h.Member,
+        Modifiers = h.Modifiers,
+        Arguments = h.Arguments,
         Widths = t.List(s?.Widths, Width),
         Groups = t.Optional(s?.Groups, Width),
     };
 
     private LogNSpec LogN(LogNSpec? s, Header h) => new()
     {
-        Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments, TrainedLength = Width(s?.TrainedLength),
+        Member = h.Member,
+        Modifiers = h.Modifiers,
+        Arguments = h.Arguments,
+        TrainedLength = Width(s?.TrainedLength),
     };
 
     private UseSpec Use(UseSpec? s, Header h) => new()
     {
-        Member = h.Member, Modifiers = h.Modifiers, Arguments = h.Arguments,
+        Member = h.Member,
+        Modifiers = h.Modifiers,
+        Arguments = h.Arguments,
         Part = Class(s?.Part),
         Widths = t.List(s?.Widths, Width),
     };

@@ -43,7 +43,12 @@ internal sealed class MergeQueue
             Array.Resize(ref _symbols, _symbols.Length * 2);
         _symbols[_symbolCount] = new Symbol
         {
-            Start = start, Length = length, Id = id, Frozen = frozen, Previous = _symbolCount - 1, Next = _symbolCount + 1,
+            Start = start,
+            Length = length,
+            Id = id,
+            Frozen = frozen,
+            Previous = _symbolCount - 1,
+            Next = _symbolCount + 1,
         };
         _symbolCount++;
     }

@@ -40,8 +40,20 @@ internal sealed class ClassBuilder(ClassKind kind, string name, ConfigSpec? conf
         string member, string input, string output, string name, bool bias = false, string? biasWhen = null, string? when = null,
         string? tiedTo = null, string? tiedWhen = null, SplitChoice split = SplitChoice.Auto, string? paddle = null, bool inOut = false) => Add(new LinearSpec
         {
-            Member = member, Modifiers = "private", Arguments = EquatableArray.Of("x"), Name = name, Paddle = paddle, When = Code(when),
-            Input = Width(input), Output = Width(output), Bias = bias, BiasWhen = Code(biasWhen), TiedTo = tiedTo, TiedWhen = Code(tiedWhen), Split = split, StoredInOut = inOut,
+            Member = member,
+            Modifiers = "private",
+            Arguments = EquatableArray.Of("x"),
+            Name = name,
+            Paddle = paddle,
+            When = Code(when),
+            Input = Width(input),
+            Output = Width(output),
+            Bias = bias,
+            BiasWhen = Code(biasWhen),
+            TiedTo = tiedTo,
+            TiedWhen = Code(tiedWhen),
+            Split = split,
+            StoredInOut = inOut,
         });
 
     public ClassBuilder RmsNorm(string member, string width, string name, string? when = null, string? paddle = null) => Norm(member, width, name, true, when, paddle);
@@ -50,47 +62,91 @@ internal sealed class ClassBuilder(ClassKind kind, string name, ConfigSpec? conf
 
     private ClassBuilder Norm(string member, string width, string name, bool isRms, string? when, string? paddle) => Add(new NormSpec
     {
-        Member = member, Modifiers = "private", Arguments = EquatableArray.Of("x"), Name = name, Paddle = paddle, When = Code(when),
-        IsRms = isRms, Bias = !isRms, Width = Width(width), Epsilon = "c.Epsilon",
+        Member = member,
+        Modifiers = "private",
+        Arguments = EquatableArray.Of("x"),
+        Name = name,
+        Paddle = paddle,
+        When = Code(when),
+        IsRms = isRms,
+        Bias = !isRms,
+        Width = Width(width),
+        Epsilon = "c.Epsilon",
     });
 
     public ClassBuilder Embedding(string member, string count, string width, string name, string? paddle = null) => Add(new EmbeddingSpec
     {
-        Member = member, Modifiers = "private", Arguments = EquatableArray.Of("ids"), Name = name, Paddle = paddle, Count = Width(count), Width = Width(width),
+        Member = member,
+        Modifiers = "private",
+        Arguments = EquatableArray.Of("ids"),
+        Name = name,
+        Paddle = paddle,
+        Count = Width(count),
+        Width = Width(width),
     });
 
     public ClassBuilder Positions(string member, string count, string width, string name) => Add(new PositionEmbeddingSpec
     {
-        Member = member, Modifiers = "private", Arguments = EquatableArray.Of("ids"), Name = name, Count = Width(count), Width = Width(width), Offset = 2,
+        Member = member,
+        Modifiers = "private",
+        Arguments = EquatableArray.Of("ids"),
+        Name = name,
+        Count = Width(count),
+        Width = Width(width),
+        Offset = 2,
     });
 
     public ClassBuilder Rotary(string member, string headDim, PositionChoice positions = PositionChoice.Sequence, string? dim = null) => Add(new RotarySpec
     {
-        Member = member, Modifiers = "private", Arguments = EquatableArray.Of("x"), HeadDim = Width(headDim), Positions = positions, Dim = dim is null ? null : Width(dim),
-        Theta = config?.Property("Theta") is null ? null : "c.Theta", Scaling = config?.Property("Scaling") is null ? null : "c.Scaling",
+        Member = member,
+        Modifiers = "private",
+        Arguments = EquatableArray.Of("x"),
+        HeadDim = Width(headDim),
+        Positions = positions,
+        Dim = dim is null ? null : Width(dim),
+        Theta = config?.Property("Theta") is null ? null : "c.Theta",
+        Scaling = config?.Property("Scaling") is null ? null : "c.Scaling",
     });
 
     public ClassBuilder Attention(string member, string heads, string kvHeads, string headDim, bool alibi = false, bool prefix = false) => Add(new AttentionSpec
     {
-        Member = member, Modifiers = "private", Arguments = EquatableArray.Of("q", "k", "v"),
-        Heads = Width(heads), KvHeads = Width(kvHeads), HeadDim = Width(headDim), Alibi = alibi, Prefix = prefix,
+        Member = member,
+        Modifiers = "private",
+        Arguments = EquatableArray.Of("q", "k", "v"),
+        Heads = Width(heads),
+        KvHeads = Width(kvHeads),
+        HeadDim = Width(headDim),
+        Alibi = alibi,
+        Prefix = prefix,
     });
 
     public ClassBuilder Sections(string member, string[] widths, string? groups = null) => Add(new SectionsSpec
     {
-        Member = member, Modifiers = "private", Arguments = EquatableArray.Of("x"),
-        Widths = widths.Select(Width).ToEquatableArray(), Groups = groups is null ? null : Width(groups),
+        Member = member,
+        Modifiers = "private",
+        Arguments = EquatableArray.Of("x"),
+        Widths = widths.Select(Width).ToEquatableArray(),
+        Groups = groups is null ? null : Width(groups),
     });
 
     public ClassBuilder Use(string member, ClassSpec part, string name, string[] widths, string? when = null) => Add(new UseSpec
     {
-        Member = member, Modifiers = "private", Arguments = EquatableArray.Of("x"), Name = name, When = Code(when),
-        Part = part, Widths = widths.Select(Width).ToEquatableArray(),
+        Member = member,
+        Modifiers = "private",
+        Arguments = EquatableArray.Of("x"),
+        Name = name,
+        When = Code(when),
+        Part = part,
+        Widths = widths.Select(Width).ToEquatableArray(),
     });
 
     public ClassBuilder Repeat(string member, ClassSpec block, string count) => Add(new RepeatSpec
     {
-        Member = member, Modifiers = "private", Arguments = EquatableArray.Of("x"), Block = block, Count = Width(count),
+        Member = member,
+        Modifiers = "private",
+        Arguments = EquatableArray.Of("x"),
+        Block = block,
+        Count = Width(count),
     });
 
     public ClassBuilder Forward(Func<Wiring, Wiring.Wire> body) => Body("Forward", null, body);

@@ -67,8 +67,20 @@ internal static class Functions
             }
             string pattern = format[++i] switch
             {
-                'Y' => "yyyy", 'y' => "yy", 'm' => "MM", 'B' => "MMMM", 'b' => "MMM", 'd' => "dd", 'A' => "dddd", 'a' => "ddd",
-                'H' => "HH", 'I' => "hh", 'M' => "mm", 'S' => "ss", 'p' => "tt", '%' => "'%'",
+                'Y' => "yyyy",
+                'y' => "yy",
+                'm' => "MM",
+                'B' => "MMMM",
+                'b' => "MMM",
+                'd' => "dd",
+                'A' => "dddd",
+                'a' => "ddd",
+                'H' => "HH",
+                'I' => "hh",
+                'M' => "mm",
+                'S' => "ss",
+                'p' => "tt",
+                '%' => "'%'",
                 var other => throw new JinjaException($"strftime_now: %{other} is not supported.", line),
             };
             text.Append(time.ToString(" " + pattern, CultureInfo.InvariantCulture).AsSpan(1));
