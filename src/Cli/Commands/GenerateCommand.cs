@@ -80,6 +80,7 @@ internal static class GenerateCommand
         }
 
         terminal.Output.WriteLine();
+        terminal.Output.Flush();
         if (terminal.IsInteractive)
             terminal.Error.WriteLine(FormattableString.Invariant($"[{speed.Tokens} tokens, first after {speed.FirstSeconds * 1000:0} ms, then {speed.PerSecond:0.0} tokens/s]"));
     }
