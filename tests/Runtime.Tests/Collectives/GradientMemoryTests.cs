@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using Generated.Parallel;
+using Generated.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,7 +10,7 @@ namespace Runtime.Tests.Collectives;
 [Collection(nameof(GradientMemoryTests))]
 public class GradientMemoryTests
 {
-    [Fact]
+    [SkippableFact]
     public void ThreeThousandSteps_LeaveMemoryFlat()
     {
         var (before, after) = (0L, 0L);
@@ -21,7 +21,7 @@ public class GradientMemoryTests
             for (var step = 0; step < 3000; step++)
             {
                 if (step == 1000 && group.Rank == 0)
-                    before = Resident();
+                    before = NativeHeap.BytesInUse();
                 using var entered = CollectiveOps.CopyToTensorParallel(w, group);
                 using var product = x.matmul(entered);
                 using var reduced = CollectiveOps.ReduceFromTensorParallel(product, group);
@@ -32,17 +32,10 @@ public class GradientMemoryTests
             }
             group.Barrier();
             if (group.Rank == 0)
-                after = Resident();
+                after = NativeHeap.BytesInUse();
         });
         Assert.Equal(0, NodeSlot.Living);
         // The smallest tensor of a step has 32 KB: keeping one per step and rank would be 128 MB.
-        Assert.True(after - before < 48 << 20, $"resident memory grew by {(after - before) >> 10} KB");
-    }
-
-    private static long Resident()
-    {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        return Process.GetCurrentProcess().WorkingSet64;
+        Assert.True(after - before < 4 << 20, $"native memory grew by {(after - before) >> 10} KB");
     }
 }
