@@ -47,6 +47,9 @@ internal sealed record WiringPlan(
 
     public EquatableArray<string> Conditions => Body.Conditions;
 
+    /// <summary>A model's full pass, cut at its blocks.</summary>
+    public Halves Halves => Halves.Of(Full);
+
     public PassPlan Pass(PassKind kind) => kind switch
     {
         PassKind.Full => Full,

@@ -36,7 +36,7 @@ internal static class BuildPrinter
             case RepeatSpec repeat:
                 writer.Line($"var {local} = new {repeat.Block.FullName}[{repeat.Count.Code}];");
                 using (writer.Block($"for (var i = 0; i < {local}.Length; i++)"))
-                    writer.Line($"{local}[i] = new {repeat.Block.FullName}({Arguments(spec, repeat.Block, default)}) {{ Index = i }};").Line($"{local}[i].Build(build);");
+                    writer.Line($"{local}[i] = new {repeat.Block.FullName}({Arguments(spec, repeat.Block, default)}) {{ Index = i }};").Line($"{local}[i].Build(build.ForBlocks);");
                 writer.Blank();
                 break;
             case UseSpec use when use.When is null:

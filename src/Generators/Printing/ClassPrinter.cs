@@ -25,6 +25,7 @@ internal static class ClassPrinter
             if (spec.Kind != ClassKind.Part)
             {
                 PassPrinter.Print(writer, plan);
+                if (spec.Kind == ClassKind.Model) HalvesPrinter.Print(writer, plan);
                 WeightsPrinter.Print(writer, plan);
                 StructurePrinter.Print(writer, plan);
                 SitesPrinter.Print(writer, plan);

@@ -60,7 +60,7 @@ internal static class PassPrinter
         writer.Line($"/// <returns>[B, {resultTime}, {plan.OutputWidth}]; the caller's to dispose of.</returns>");
     }
 
-    private static void Method(SourceWriter writer, string declaration, PassPlan pass)
+    public static void Method(SourceWriter writer, string declaration, PassPlan pass)
     {
         using (writer.Block($"{declaration}({Names.Tensor} {pass.Input}, {Names.Pass} pass)"))
         {
@@ -76,7 +76,7 @@ internal static class PassPrinter
         switch (step.Kind)
         {
             case StepKind.ProbeInput:
-                writer.Line($"pass.Probe?.LinearInput({(pass.Input == "ids" ? "-1" : "Index")}, {Quoting.Literal(step.Site)}, {step.Inputs[0]});");
+                writer.Line($"pass.Probe?.LinearInput({(pass.IsModel ? "-1" : "Index")}, {Quoting.Literal(step.Site)}, {step.Inputs[0]});");
                 break;
             case StepKind.ProbeValue:
                 writer.Line($"pass.Probe?.Named({Quoting.Literal(step.Site)}, {step.Inputs[0]});");

@@ -46,6 +46,20 @@ public abstract class CausalModel : IDisposable
     /// <returns>Logits [B, T, vocabulary]; this rank's part of the vocabulary if <see cref="PassContext.GatherLogits"/> is off.</returns>
     public abstract Tensor Full(Tensor ids, PassContext pass);
 
+    /// <summary>What <see cref="Full"/> does before the blocks, for whoever runs the blocks one at a time.</summary>
+    /// <param name="ids">Int64 [B, T].</param>
+    /// <param name="pass">The pass.</param>
+    /// <returns>The first block's input, [B, T, width].</returns>
+    /// <exception cref="InvalidInputException">The blocks are not the only way from the ids to the logits; the message says what else is.</exception>
+    public virtual Tensor Enter(Tensor ids, PassContext pass) => throw NotCut("it states no halves");
+
+    /// <summary>What <see cref="Full"/> does behind the blocks.</summary>
+    /// <param name="hidden">The last block's output, [B, T, width].</param>
+    /// <param name="pass">The pass.</param>
+    /// <returns>Logits [B, T, vocabulary].</returns>
+    /// <exception cref="InvalidInputException">The blocks are not the only way from the ids to the logits; the message says what else is.</exception>
+    public virtual Tensor Leave(Tensor hidden, PassContext pass) => throw NotCut("it states no halves");
+
     /// <summary>Prompt pass without gradients; writes the KV cache.</summary>
     /// <param name="ids">Int64 [B, T].</param>
     /// <param name="pass">The pass, with a cache.</param>
@@ -123,6 +137,10 @@ public abstract class CausalModel : IDisposable
 
     /// <summary>The exception of a model that is used before it is built.</summary>
     protected static InvalidOperationException NotBuilt() => new("The layers do not exist yet: use the Create method.");
+
+    /// <summary>The exception of a model whose full pass cannot be cut at its blocks.</summary>
+    protected InvalidInputException NotCut(string reason) =>
+        new($"{GetType().Name} cannot run block by block: {reason}. Only a model in which everything goes through one row of blocks can.");
 
     /// <summary>Begins an eager run; intermediate values live until <see cref="Value"/> ends it.</summary>
     protected static Tokens Tokens(Tensor ids, PassContext pass)

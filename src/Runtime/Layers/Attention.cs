@@ -92,6 +92,7 @@ public sealed class Attention
     {
         using var keys = ByHead(k, KvHeads);
         using var values = ByHead(v, KvHeads);
+        pass.Probe?.KeyValues(this, keys, values);
         return Attend(q, keys, values, pass);
     }
 

@@ -16,6 +16,7 @@ public sealed class BuildContext : IDisposable
     private readonly Dictionary<int, ICollective> _replicaGroups = [];
     private readonly List<IDisposable> _owned = [];
     private readonly ICollective? _ownGroup;
+    private BuildContext? _forBlocks;
 
     /// <param name="options">Type, device and group.</param>
     public BuildContext(BuildOptions options)
@@ -29,6 +30,9 @@ public sealed class BuildContext : IDisposable
 
     /// <summary>The options this model is built with.</summary>
     public BuildOptions Options { get; }
+
+    /// <summary>What the model's blocks are built with: this, or, where they are streamed, a context that gives them no memory.</summary>
+    public BuildContext ForBlocks => !Options.StreamsBlocks ? this : _forBlocks ??= Own(new BuildContext(Options with { Device = META, StreamsBlocks = false }));
 
     /// <summary>Type of weights and activations.</summary>
     public ScalarType Dtype => Options.Dtype;

@@ -13,6 +13,12 @@ public sealed record BuildOptions
     /// <summary>Where the weights live; <c>meta</c> gives shapes without memory, for inspection.</summary>
     public Device Device { get; init; } = CPU;
 
+    /// <summary>
+    /// Whether blocks are built without memory, for a model that does not fit: each is built again with a context of its own when
+    /// it is needed, between <c>Enter</c> and <c>Leave</c>.
+    /// </summary>
+    public bool StreamsBlocks { get; init; }
+
     /// <summary>The tensor-parallel group, of which this rank builds its share; null for one rank.</summary>
     public ICollective? TensorParallel { get; init; }
 

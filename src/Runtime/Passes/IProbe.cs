@@ -1,3 +1,4 @@
+using Generated.Layers;
 using static TorchSharp.torch;
 
 namespace Generated.Passes;
@@ -16,4 +17,7 @@ public interface IProbe
     /// <param name="site">Path of the first linear that reads it.</param>
     /// <param name="value">[B, T, width]; this rank's features where they are divided.</param>
     void LinearInput(int block, string site, Tensor value);
+
+    /// <summary>Keys and values as an attention sees them and a cache would keep them, [B, kvHeads, T, headDim] each.</summary>
+    void KeyValues(Attention attention, Tensor keys, Tensor values) { }
 }

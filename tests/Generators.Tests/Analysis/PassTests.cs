@@ -88,6 +88,46 @@ public sealed class PassTests
         Assert.Empty(repeat.Disposes);
     }
 
+    [Theory]
+    [InlineData("Llama"), InlineData("ChatGlm"), InlineData("Bloom"), InlineData("Opt")]
+    public void Halves_OfAModel_AreItsFullPassWithoutTheBlocks(string name)
+    {
+        foreach (var wiring in Planner.Plan(Spec(name)).Wirings)
+        {
+            var (full, halves) = (wiring.Full, wiring.Halves);
+            Check(halves.Enter!);
+            Check(halves.Leave!);
+            var repeat = full.Steps.Single(s => s.Kind == StepKind.Repeat);
+            Assert.Equal((full.Input, repeat.Inputs[0]), (halves.Enter!.Input, halves.Enter.Result));
+            Assert.Equal((repeat.Results[0], full.Result), (halves.Leave!.Input, halves.Leave.Result));
+            Assert.Equal(full.Steps.Where(s => s != repeat).Select(Statement), halves.Enter.Steps.Concat(halves.Leave.Steps).Select(Statement));
+        }
+
+        static (StepKind, string, string, string) Statement(Step step) => (step.Kind, string.Join(",", step.Results), step.Access, string.Join(",", step.Inputs));
+    }
+
+    [Fact]
+    public void Halves_WhereAValueGoesPastTheBlocks_SayWhich()
+    {
+        var model = ClassBuilder.Model("Model", Llama.Config(), "m").Embedding("Embed", "Vocab", "Hidden", "embed").Repeat("Blocks", Llama.Block(), "Layers")
+            .Forward(g =>
+            {
+                var embed = g.Call("Embed", g.Input);
+                return g.Call("Blocks", embed) + embed;
+            }).Build();
+        var halves = Planner.Plan(model).Wirings[0].Halves;
+        Assert.Null(halves.Enter);
+        Assert.Equal("'embed' is read behind 'Blocks' too", halves.Reason);
+    }
+
+    [Fact]
+    public void Halves_OfAModelWithTwoRowsOfBlocks_SayThat()
+    {
+        var model = ClassBuilder.Model("Model", Llama.Config(), "m").Embedding("Embed", "Vocab", "Hidden", "embed").Repeat("A", Llama.Block(), "Layers").Repeat("B", Llama.Block(), "Layers")
+            .Forward(g => g.Call("B", g.Call("A", g.Call("Embed", g.Input)))).Build();
+        Assert.Equal("it repeats blocks in 2 places: 'A', 'B'", Planner.Plan(model).Wirings[0].Halves.Reason);
+    }
+
     [Fact]
     public void Gate_IsComputedWithItsProduct_InInferenceOnly()
     {

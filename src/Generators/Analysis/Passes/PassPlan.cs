@@ -17,7 +17,11 @@ internal enum PassKind
 /// <summary>One pass over one wiring, statement by statement.</summary>
 /// <param name="Input">Name of the argument.</param>
 /// <param name="Result">Name of the value that is returned; the input's where nothing is computed.</param>
-internal sealed record PassPlan(PassKind Kind, string Input, EquatableArray<Step> Steps, string Result);
+internal sealed record PassPlan(PassKind Kind, string Input, EquatableArray<Step> Steps, string Result)
+{
+    /// <summary>Whether it is a model's: its linears are outside blocks.</summary>
+    public bool IsModel { get; init; }
+}
 
 internal enum StepKind
 {

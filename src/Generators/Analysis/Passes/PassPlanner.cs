@@ -53,7 +53,7 @@ internal sealed class PassPlanner
         }
 
         var result = _values[_body.Output];
-        return new PassPlan(_kind, _names.Input, Liveness.WithDisposals(_steps, _names.Input, result), result);
+        return new PassPlan(_kind, _names.Input, Liveness.WithDisposals(_steps, _names.Input, result), result) { IsModel = _isModel };
     }
 
     private void Visit(FlatNode node)

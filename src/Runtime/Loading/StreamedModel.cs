@@ -1,0 +1,153 @@
+using Generated.Architectures;
+using Generated.Checkpoints;
+using Generated.Configuration;
+using Generated.Layers;
+using Generated.Passes;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Loading;
+
+/// <summary>A checkpoint whose blocks are in memory one at a time, for models that are larger than it.</summary>
+internal sealed class StreamedModel : IDisposable
+{
+    private readonly Checkpoint _checkpoint;
+    private readonly CausalModel _skeleton;
+    private readonly BuildOptions _options;
+
+    private StreamedModel(string directory, ConfigReader reader, ArchitectureInfo architecture, object config, Checkpoint checkpoint, BuildOptions options)
+    {
+        (Directory, Reader, Architecture, Config, _checkpoint, _options) = (directory, reader, architecture, config, checkpoint, options);
+        Weights = ModelLoader.Open(checkpoint, architecture, config);
+        Weights.CheckCopies();
+        _skeleton = architecture.Create(config, options with { Device = META });
+        Structure = _skeleton.Structure;
+    }
+
+    /// <summary>The checkpoint's folder.</summary>
+    public string Directory { get; }
+
+    /// <summary>Its config.json.</summary>
+    public ConfigReader Reader { get; }
+
+    /// <summary>The architecture.</summary>
+    public ArchitectureInfo Architecture { get; }
+
+    /// <summary>The typed config.</summary>
+    public object Config { get; }
+
+    /// <summary>The stored weights.</summary>
+    public WeightSource Weights { get; }
+
+    /// <summary>What was derived from the declaration.</summary>
+    public ModelStructure Structure { get; }
+
+    /// <summary>Number of blocks.</summary>
+    public int BlockCount => _skeleton.AllBlocks.Count;
+
+    /// <summary>Size of the vocabulary.</summary>
+    public int Vocabulary => _skeleton.Vocabulary();
+
+    /// <summary>How positions and mask follow from ids.</summary>
+    public IInputScheme Inputs => _skeleton.Inputs;
+
+    /// <summary>Bytes of all weights in the files.</summary>
+    public long FileBytes => _checkpoint.Tensors.Values.Sum(t => t.ByteCount);
+
+    /// <summary>Opens a checkpoint folder; no weight is read.</summary>
+    /// <param name="directory">Folder with config.json and weights in any supported format.</param>
+    /// <param name="device">Where blocks are loaded to.</param>
+    /// <param name="dtype">Type they are loaded as.</param>
+    /// <exception cref="InvalidInputException">The folder is incomplete or damaged, or weights and config do not fit.</exception>
+    public static StreamedModel Open(string directory, Device? device = null, ScalarType dtype = ScalarType.Float32)
+    {
+        var reader = ConfigReader.Load(directory);
+        var (architecture, config) = ModelLoader.ReadConfig(reader);
+        var checkpoint = Checkpoint.Open(directory);
+        try
+        {
+            return new StreamedModel(directory, reader, architecture, config, checkpoint, new BuildOptions { Dtype = dtype, Device = device ?? CPU });
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The model with the weights outside its blocks: what <see cref="CausalModel.Enter"/> and <see cref="CausalModel.Leave"/> need. The caller's.</summary>
+    public CausalModel LoadEnds()
+    {
+        var model = Architecture.Create(Config, _options with { StreamsBlocks = true });
+        try
+        {
+            Fill(model.Weights().Where(slot => slot.Parameter is { } parameter && parameter.Value.device_type != DeviceType.META));
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A block with its weights; the caller's, one at a time per index.</summary>
+    public StreamedBlock LoadBlock(int index)
+    {
+        var block = _skeleton.AllBlocks[index];
+        var context = new BuildContext(_options);
+        var loaded = new StreamedBlock(block, context, _skeleton.Context);
+        try
+        {
+            block.Build(context);
+            Fill(block.Weights());
+            return loaded;
+        }
+        catch
+        {
+            loaded.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _skeleton.Dispose();
+        _checkpoint.Dispose();
+    }
+
+    private void Fill(IEnumerable<WeightSlot> slots)
+    {
+        foreach (var slot in slots)
+        {
+            if (!slot.IsTied)
+                Weights.Fill(slot);
+        }
+
+        _checkpoint.ForgetPages();
+    }
+}
+
+/// <summary>A block in memory; disposing of it frees its weights and whatever has taken the place of its linears.</summary>
+internal sealed class StreamedBlock(Block block, BuildContext context, BuildContext empty) : IDisposable
+{
+    /// <summary>The block.</summary>
+    public Block Block { get; } = block;
+
+    /// <summary>What it was built with.</summary>
+    public BuildContext Context { get; } = context;
+
+    /// <summary>The block's linears that the config has.</summary>
+    public IEnumerable<LinearSlot> Linears() =>
+        Block.LinearSites.Where(site => site.Get(Block) is not null).Select(site => new LinearSlot(Block, site, Block.Index));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var slot in Linears())
+            slot.Linear.Dispose();
+        Context.Dispose();
+        Block.Build(empty);
+    }
+}
