@@ -56,4 +56,22 @@ public sealed class VerifierTests
         var results = Verify(Files.Fixture("llama"), Files.Fixture("llama-fp16", "golden.safetensors"));
         Assert.Contains(results, r => !r.IsOk && r.Name == "logits");
     }
+
+    [Theory]
+    [InlineData(torch.ScalarType.BFloat16, 0.3)]
+    [InlineData(torch.ScalarType.Float16, 0.05)]
+    public void HalfPrecision_RecordedTokens_AreNearTheBest_AndOtherTokensAreNot(torch.ScalarType dtype, double tolerance)
+    {
+        using var loaded = ModelLoader.Load(Files.Fixture("llama"), new LoadOptions { Dtype = dtype });
+        using var file = Checkpoint.Open(Files.Fixture("llama", "golden.safetensors"));
+        var tokens = new Verifier(loaded, file, tolerance, 0).Run().Where(r => r.Name.StartsWith("greedy_")).ToArray();
+        Assert.Equal(2, tokens.Length);
+        Assert.All(tokens, r => Assert.True(r.IsOk, r.ToString()));
+
+        // Another model's tokens are not among the likely ones.
+        using var other = Checkpoint.Open(Files.Fixture("llama-fp16", "golden.safetensors"));
+        using var same = ModelLoader.Load(Files.Fixture("llama2-gqa"), new LoadOptions { Dtype = dtype });
+        var wrong = new Verifier(same, other, tolerance, 0).Run().Where(r => r.Name.StartsWith("greedy_"));
+        Assert.All(wrong, r => Assert.False(r.IsOk));
+    }
 }
