@@ -301,7 +301,7 @@ internal sealed class TinyDecoder(TinyConfig c) : CausalModel
         return Head.Eager(FinalNorm.Eager(x));
     }
 
-    private Tensor Enter(Tensor ids, PassContext pass)
+    public override Tensor Enter(Tensor ids, PassContext pass)
     {
         if (PositionTable is null)
             return Embed.Apply(ids, pass);
