@@ -12,7 +12,7 @@ internal static unsafe class IntegerProduct
     /// <summary>Activations that stay in the second-level cache while the weights pass by.</summary>
     private const int BlockBytes = 256 * 1024;
 
-    public static void Multiply(KernelPath path, PackedStorage storage, PackedShape shape, float* x, float* bias, float* y, int rows, float? activationScale, ThreadTeam team)
+    public static void Multiply(KernelPath path, PackedStorage storage, PackedShape shape, float* x, float* bias, float* y, int rows, float? activationScale, float* rowScales, ThreadTeam team)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         if (activationScale is { } given && !(given > 0 && float.IsFinite(given)))
@@ -27,7 +27,7 @@ internal static unsafe class IntegerProduct
         for (var row = 0; row < rows; row++)
         {
             Int16Activations.Gather(x + (long)row * shape.InWidth, shape.InWidth, storage.Order, values, padded);
-            scales[row] = Round(values, padded, activationScale, codes + (long)row * padded);
+            scales[row] = Round(values, padded, rowScales == null ? activationScale : rowScales[row], codes + (long)row * padded);
         }
 
         var partition = RowPartition.Of(shape.OutWidth, storage.RowBytes * rows, team.Size, multiple: 1);

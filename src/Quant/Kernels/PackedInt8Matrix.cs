@@ -112,8 +112,12 @@ public sealed unsafe class PackedInt8Matrix : PackedMatrix
     {
         if (Groups != 1 || !IsSymmetric)
             throw new InvalidOperationException("8-bit activations need a weight with one scale per output and no zero points; requantize it so, or use Multiply.");
-        IntegerProduct.Multiply(path, _storage, Shape, x, bias, y, rows, activationScale, team);
+        IntegerProduct.Multiply(path, _storage, Shape, x, bias, y, rows, activationScale, null, team);
     }
+
+    /// <summary>The same with a scale given for each row, as ranks that hold parts of a row agree on it.</summary>
+    internal void MultiplyInt8(float* x, float* bias, float* y, int rows, float* rowScales)
+        => IntegerProduct.Multiply(Cpu.Path, _storage, Shape, x, bias, y, rows, null, rowScales, ThreadTeam.Shared);
 
     internal override void Multiply(KernelPath path, float* x, float* bias, float* y, int rows, ThreadTeam team)
         => PackedProduct<Int8Codes>.Multiply(path, _storage, Shape, x, bias, y, rows, team);

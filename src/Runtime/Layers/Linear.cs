@@ -23,6 +23,7 @@ public abstract class Linear : IWeighted, IDisposable
         (InWidth, OutWidth) = (inWidth, outWidth);
         Shard = shard ?? Shard.None;
         Group = build.Group;
+        Device = build.Device;
         InputParts = (Shard.Kind == ShardKind.Row ? Shard : Shard.None).Parts(inWidth, Group);
         OutputParts = (Shard.Kind == ShardKind.Row ? Shard.None : Shard).Parts(outWidth, Group);
     }
@@ -31,7 +32,7 @@ public abstract class Linear : IWeighted, IDisposable
     protected Linear(Linear replaced)
     {
         ArgumentNullException.ThrowIfNull(replaced);
-        (InWidth, OutWidth, Shard, Group) = (replaced.InWidth, replaced.OutWidth, replaced.Shard, replaced.Group);
+        (InWidth, OutWidth, Shard, Group, Device) = (replaced.InWidth, replaced.OutWidth, replaced.Shard, replaced.Group, replaced.Device);
         (InputParts, OutputParts) = (replaced.InputParts, replaced.OutputParts);
     }
 
@@ -58,6 +59,9 @@ public abstract class Linear : IWeighted, IDisposable
 
     /// <summary>This rank's output features as ranges of the whole layer's.</summary>
     public IReadOnlyList<WeightRange> OutputRanges => [.. OutputParts.Select(p => p.Range)];
+
+    /// <summary>Where it computes.</summary>
+    internal Device Device { get; }
 
     internal IReadOnlyList<Shard.Part> InputParts { get; }
 
@@ -122,19 +126,30 @@ public abstract class Linear : IWeighted, IDisposable
         GC.SuppressFinalize(this);
     }
 
+    /// <summary>This rank's product, for a linear that wraps this one.</summary>
+    internal Tensor Product(Tensor x, bool withBias) => Multiply(x, withBias);
+
+    /// <summary>The same for few rows.</summary>
+    internal Tensor ProductOfFew(Tensor x, bool withBias) => MultiplyFew(x, withBias);
+
     /// <summary>This rank's product, with the bias or without.</summary>
     protected abstract Tensor Multiply(Tensor x, bool withBias);
 
     /// <summary>The same for few rows (decoding), without gradients.</summary>
     protected virtual Tensor MultiplyFew(Tensor x, bool withBias) => Multiply(x, withBias);
 
-    /// <summary>Adds the bias once to a sum over ranks.</summary>
+    /// <summary>Adds the bias once to a sum over ranks; the result has the sum's type, whatever the bias is kept in.</summary>
     protected Tensor WithBias(Tensor sum)
     {
         if (Bias is not { } bias)
             return sum;
         using (sum)
-            return sum.add(bias.Value);
+        {
+            if (bias.Value.dtype == sum.dtype)
+                return sum.add(bias.Value);
+            using var wide = sum.add(bias.Value);
+            return wide.to(sum.dtype);
+        }
     }
 
     /// <summary>Sums partial products over ranks and adds the bias once.</summary>

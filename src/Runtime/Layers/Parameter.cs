@@ -18,6 +18,13 @@ public sealed class Parameter : IDisposable
         build.Own(this);
     }
 
+    /// <summary>A weight that a layer put in another's place holds, of any type; the layer disposes of it.</summary>
+    internal Parameter(Tensor value)
+    {
+        _value = value.DetachFromDisposeScope();
+        Shape = value.shape;
+    }
+
     /// <summary>The values; write into them in place under <c>no_grad</c>.</summary>
     public Tensor Value => _value;
 
