@@ -1,3 +1,5 @@
+using Generated.Quant.Recipes.Rules;
+
 namespace Generated.Quant.Recipes;
 
 /// <summary>
@@ -41,13 +43,16 @@ public sealed record QuantRecipe
     public EmbeddingFormat? Embedding { get; init; }
 
     /// <summary>
-    /// Linears that stay as they are: declared paths (<c>Llama.Head</c>, <c>LlamaBlock.Mlp.Down</c>) or patterns with <c>*</c>.
-    /// A head whose matrix is tied to the embedding is kept unless an override names it.
+    /// Linears that stay as they are: declared paths (<c>Llama.Head</c>, <c>LlamaBlock.Mlp.Down</c>) or patterns with <c>*</c>, which
+    /// may fit checkpoint names too (<c>*mlp.down_proj</c>). A head whose matrix is tied to the embedding is kept unless an override
+    /// names it.
     /// </summary>
-    public IReadOnlyList<string> Keep { get; init; } = [];
+    public IReadOnlyList<string> Keep { get; init => field = value.ToContentList(); } = ContentList<string>.Empty;
 
-    /// <summary>Other formats for some linears; an exact path wins over a pattern, a pattern over the default.</summary>
-    public IReadOnlyList<LayerOverride> Overrides { get; init; } = [];
+    /// <summary>
+    /// Other formats for some linears; an exact path wins over a pattern, a pattern over the default (<see cref="LayerChoice"/>).
+    /// </summary>
+    public IReadOnlyList<LayerOverride> Overrides { get; init => field = value.ToContentList(); } = ContentList<LayerOverride>.Empty;
 
     /// <summary>Degree of tensor parallelism that the result has to run at: groups may not cross ranks.</summary>
     public int TensorParallel { get; init; } = 1;
@@ -57,7 +62,7 @@ public sealed record QuantRecipe
 }
 
 /// <summary>Other formats for some linears.</summary>
-/// <param name="Layer">Declared path or pattern with <c>*</c>; <c>LlamaBlock.Mlp.Down@3</c> is that of block 3.</param>
+/// <param name="Layer">Declared path, or pattern with <c>*</c> for a path or checkpoint name; <c>LlamaBlock.Mlp.Down@3</c> is that of block 3.</param>
 public sealed record LayerOverride(string Layer)
 {
     /// <summary>Their weights' format; null keeps the recipe's.</summary>
