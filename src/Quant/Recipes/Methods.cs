@@ -102,6 +102,12 @@ public sealed record GptqOptions
     /// <summary>Whether columns are quantized in order of falling Hessian diagonal.</summary>
     public bool ActOrder { get; init; } = true;
 
+    /// <summary>
+    /// Whether groups are those of columns in order even where columns are quantized in another: their scales are fitted before
+    /// the first column, and no group index is needed. Otherwise groups follow the order of quantization.
+    /// </summary>
+    public bool StaticGroups { get; init; }
+
     /// <summary>Columns between two updates of the rest.</summary>
     public int BlockSize { get; init; } = 128;
 }

@@ -1,0 +1,53 @@
+using Generated.Quant.Recipes;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Quant.Methods;
+
+/// <summary>Quantizes a token embedding, one scale per row.</summary>
+internal static class EmbeddingQuantizer
+{
+    private const int RowsAtOnce = 4096;
+
+    /// <summary>Quantizes a matrix.</summary>
+    /// <param name="weight">[tokens, width].</param>
+    /// <param name="format">Bits and spacing.</param>
+    /// <param name="rounding">How values between two codes are rounded; of the logarithm where codes are spaced by it.</param>
+    /// <exception cref="InvalidInputException">The matrix holds NaN or infinity.</exception>
+    public static QuantizedEmbedding Quantize(Tensor weight, EmbeddingFormat format, Rounding rounding)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        ArgumentNullException.ThrowIfNull(format);
+        if (format.Bits is not (8 or 16))
+            throw new InvalidInputException($"An embedding of {format.Bits} bits is not supported: 8 or 16.");
+        using var noGrad = no_grad();
+        var (rows, width) = ((int)weight.shape[0], (int)weight.shape[1]);
+        var codes = new short[(long)rows * width];
+        var scales = new float[rows];
+        var limit = (1 << (format.Bits - 1)) - 1;
+        for (var start = 0; start < rows; start += RowsAtOnce)
+        {
+            using var scope = NewDisposeScope();
+            var part = weight.narrow(0, start, Math.Min(RowsAtOnce, rows - start)).cpu();
+            Calibration.Finite.Require(part, "The embedding's weights");
+            part = part.to_type(ScalarType.Float32);
+            var largest = part.abs().amax([1], keepdim: true);
+            var isLog = format.Spacing == EmbeddingSpacing.Log;
+            var scale = where(largest > 0, (isLog ? largest : largest / limit).clamp_min(1.1754943508222875e-38), ones_like(largest));
+            var places = isLog ? Logarithmic(part / scale, limit, QuantizedEmbedding.StepsOf(format.Bits), rounding) : Rounder.Round(part / scale, rounding);
+            places.clamp(-limit, limit).to_type(ScalarType.Int16).contiguous().data<short>().CopyTo(codes.AsSpan(start * width));
+            scale.contiguous().data<float>().CopyTo(scales.AsSpan(start));
+        }
+
+        return new QuantizedEmbedding(rows, width, format.Bits, format.Spacing, codes, scales);
+    }
+
+    /// <summary>sign · (1 + round(−s·log₂|x|)); 0 where that lies beyond the codes and 0 is the nearer one.</summary>
+    private static Tensor Logarithmic(Tensor shares, int limit, double steps, Rounding rounding)
+    {
+        var magnitude = shares.abs().to_type(ScalarType.Float64);
+        var smallest = Math.Pow(2, -(limit - 1) / steps);
+        var places = Rounder.Round(magnitude.clamp_min(smallest).log2().mul(-steps), rounding) + 1;
+        return where(magnitude < smallest / 2, zeros_like(places), places * shares.sign());
+    }
+}
