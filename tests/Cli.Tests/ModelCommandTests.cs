@@ -49,6 +49,13 @@ public sealed class ModelCommandTests
     }
 
     [Fact]
+    public async Task Bench_Check_ComparesThePasses()
+    {
+        var row = (await Run.Of("bench", Data.Fixture("llama2-gqa"), "--prompt", "20", "--tokens", "2", "--rounds", "1", "--check", "--json")).Ok().Json.Single();
+        Assert.True(row.GetProperty("decode_tokens_per_second").GetDouble() > 0);
+    }
+
+    [Fact]
     public async Task Generate_WrongUse_IsRefused()
     {
         (await Run.Of("generate", Data.Fixture("llama"))).Refused(2, "--prompt");

@@ -4,6 +4,7 @@ using Generated.Architectures;
 using Generated.Cli.Inspection;
 using Generated.Layers;
 using Generated.Passes;
+using Generated.Verification;
 using TorchSharp;
 
 namespace Generated.Cli.Commands;
@@ -11,6 +12,8 @@ namespace Generated.Cli.Commands;
 /// <summary><c>generated bench</c>: prefill and decode speed of a shape with random weights, without any checkpoint.</summary>
 internal static class BenchCommand
 {
+    private const int CheckedSteps = 16;
+
     public static Command Create(Terminal terminal)
     {
         var shape = new Argument<string>("config") { Description = "config.json, checkpoint folder or a preset's name; weights are random." };
@@ -19,8 +22,9 @@ internal static class BenchCommand
         var batch = new Option<int>("--batch") { Description = "Rows.", DefaultValueFactory = _ => 1, HelpName = "n" };
         var rounds = new Option<int>("--rounds") { Description = "Timed rounds; the best counts.", DefaultValueFactory = _ => 3, HelpName = "n" };
         var threads = new Option<int?>("--threads") { Description = "CPU threads of libtorch.", HelpName = "n" };
+        var check = new Option<bool>("--check") { Description = "First compares full pass, prefill and decode with the eager run of the declaration; exit code 1 where they differ." };
         var options = new ModelOptions(torch.ScalarType.Float32);
-        var command = new Command("bench", "Measures prefill and decode speed of a shape with random weights.") { shape, prompt, tokens, batch, rounds, threads };
+        var command = new Command("bench", "Measures prefill and decode speed of a shape with random weights.") { shape, prompt, tokens, batch, rounds, threads, check };
         options.AddTo(command, ranks: false);
         command.SetAction(parse =>
         {
@@ -28,6 +32,7 @@ internal static class BenchCommand
             if (parse.GetValue(threads) is { } count) torch.set_num_threads(count);
             using var model = CreateModel(parse.GetRequiredValue(shape), build);
             Fill(model);
+            if (parse.GetValue(check) && !PassesAgree(terminal, model, parse.GetValue(prompt))) return CommandLine.Failed;
             var run = new Run(model, parse.GetValue(batch), parse.GetValue(prompt), parse.GetValue(tokens));
             run.Round(); // Compiles kernels, fills allocators.
             var best = Enumerable.Range(0, Math.Max(1, parse.GetValue(rounds))).Select(_ => run.Round()).Aggregate((a, b) => new Timing(Math.Min(a.Prefill, b.Prefill), Math.Min(a.Step, b.Step)));
@@ -36,6 +41,7 @@ internal static class BenchCommand
         });
         return Help.WithExamples(command,
             "bench llama-7b --device cuda --dtype bfloat16 --prompt 2048 --tokens 128",
+            "bench llama-7b --device cuda --check",
             "bench ./checkpoint --dtype float32 --prompt 512 --json");
     }
 
@@ -55,6 +61,18 @@ internal static class BenchCommand
             else value.normal_(0, 0.02);
             slot.Parameter.Changed();
         }
+    }
+
+    /// <summary>Kernels that small fixtures do not reach (head widths, splits of a long cache) are checked at the shape that is measured.</summary>
+    private static bool PassesAgree(Terminal terminal, CausalModel model, int prompt)
+    {
+        var random = new Random(1);
+        var ids = Enumerable.Range(0, prompt + CheckedSteps).Select(_ => random.Next(1, 256)).ToArray();
+        var tolerance = model.Dtype == torch.ScalarType.Float32 ? 1e-3 : 0.1;
+        var failed = Consistency.Check(model, [ids], prompt, tolerance, tolerance).Where(result => !result.IsOk).ToArray();
+        foreach (var result in failed)
+            terminal.Fail(FormattableString.Invariant($"'{result.Name}' differs from the eager run by up to {result.MaxAbsolute:0.###e0}."));
+        return failed.Length == 0;
     }
 
     private static void Report(Terminal terminal, bool json, CausalModel model, Run run, Timing best)

@@ -13,7 +13,7 @@ namespace Generated.Cuda;
 internal static unsafe class CudaKernels
 {
     private const int HeadDimLimit = 256;
-    private const int PositionsPerSplit = 128;
+    private const int PositionsPerSplit = 64;
     private const int MaximumSplits = 32;
     private static readonly ConcurrentDictionary<(ScalarType Storage, int HeadDim), Module> Modules = new();
     private static readonly Lazy<string> Source = new(ReadSource);

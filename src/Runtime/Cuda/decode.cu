@@ -114,6 +114,15 @@ extern "C" __global__ void rotate_append(
 
 #ifdef HEAD_DIM
 #define LANES (HEAD_DIM / 32)
+// Keys of a warp that are loaded before any is used: one at a time, the latency of memory is all there is.
+#define KEYS 4
+
+// What one lane holds of a head, in one load where its size allows.
+#if HEAD_DIM == 32 || HEAD_DIM == 64 || HEAD_DIM == 128 || HEAD_DIM == 256
+struct alignas(sizeof(T) * LANES) Lanes { T v[LANES]; };
+#else
+struct Lanes { T v[LANES]; };
+#endif
 
 // Attention of one query a row over the cache, split along the cache (Dao et al., flash-decoding).
 // Blocks: x = query head, y = split, z = row; 4 warps, each takes every fourth key of its split.
@@ -138,16 +147,30 @@ extern "C" __global__ void __launch_bounds__(128) attend_split(
     float wanted[LANES], sum[LANES];
     for (int j = 0; j < LANES; j++) { wanted[j] = load(query[lane * LANES + j]) * scale; sum[j] = 0.0f; }
     float highest = -3.0e38f, total = 0.0f;
-    for (int i = from + warp; i < to; i += 4)
+    for (int first = from + warp; first < to; first += 4 * KEYS)
     {
-        float score = 0.0f;
-        for (int j = 0; j < LANES; j++) score += wanted[j] * load(keys[(long long)i * HEAD_DIM + lane * LANES + j]);
-        score = warp_sum(score) + slope * (i - (length - 1));
-        const float before = highest;
-        highest = fmaxf(highest, score);
-        const float keep = __expf(before - highest), weight = __expf(score - highest);
-        total = total * keep + weight;
-        for (int j = 0; j < LANES; j++) sum[j] = sum[j] * keep + weight * load(values[(long long)i * HEAD_DIM + lane * LANES + j]);
+        Lanes key[KEYS], value[KEYS];
+        #pragma unroll
+        for (int n = 0; n < KEYS; n++)
+        {
+            const long long place = (long long)min(first + 4 * n, to - 1) * HEAD_DIM + lane * LANES;
+            key[n] = *(const Lanes*)(keys + place);
+            value[n] = *(const Lanes*)(values + place);
+        }
+        #pragma unroll
+        for (int n = 0; n < KEYS; n++)
+        {
+            const int i = first + 4 * n;
+            if (i >= to) break;
+            float score = 0.0f;
+            for (int j = 0; j < LANES; j++) score += wanted[j] * load(key[n].v[j]);
+            score = warp_sum(score) + slope * (i - (length - 1));
+            const float before = highest;
+            highest = fmaxf(highest, score);
+            const float keep = __expf(before - highest), weight = __expf(score - highest);
+            total = total * keep + weight;
+            for (int j = 0; j < LANES; j++) sum[j] = sum[j] * keep + weight * load(value[n].v[j]);
+        }
     }
 
     __shared__ float highs[4], totals[4], sums[4][HEAD_DIM];
