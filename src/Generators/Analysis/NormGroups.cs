@@ -10,8 +10,8 @@ internal sealed record GroupMember(string Path, string? When);
 /// <param name="When">C# condition under which it does (null = always).</param>
 /// <param name="IsShortcut">Whether it is a residual: the post-norm shortcut of ChatGLM and post-LN OPT.</param>
 /// <param name="Factor">C# expression of the residual's factor, where it is scaled.</param>
-/// <param name="IsTie">Whether it is an embedding that shares a linear's matrix.</param>
-internal sealed record NormConflict(string Consumer, string? When, bool IsShortcut, string? Factor, bool IsTie = false);
+/// <param name="IsInWeight">Whether it stands in a linear's own weight (a shared matrix, rows of length 1); then <paramref name="Consumer"/> is the whole reason.</param>
+internal sealed record NormConflict(string Consumer, string? When, bool IsShortcut, string? Factor, bool IsInWeight = false);
 
 /// <summary>A norm and everything that reads it. Its scale (and shift) can be folded where there is no conflict.</summary>
 /// <param name="Norm">Path of the norm.</param>
@@ -50,7 +50,9 @@ internal static class NormGroups
 
             linears.Add(new GroupMember(use.Node.Layer!.Path, use.When));
             if (linear.TiedTo is not null)
-                conflicts.Add(new NormConflict($"the matrix of '{linear.TiedTo}', which '{linear.Member}' shares", Uses.And(use.When, linear.TiedWhen), false, null, IsTie: true));
+                conflicts.Add(new NormConflict($"'{linear.Member}' shares its matrix with '{linear.TiedTo}'", Uses.And(use.When, linear.TiedWhen), false, null, IsInWeight: true));
+            if (linear.UnitRowsWhen is not null)
+                conflicts.Add(new NormConflict($"'{linear.Member}' divides its rows by their length", Uses.And(use.When, linear.UnitRowsWhen), false, null, IsInWeight: true));
         }
 
         foreach (var when in Uses.AsOutput(body, node.Id))

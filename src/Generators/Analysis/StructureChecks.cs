@@ -15,7 +15,7 @@ internal static class StructureChecks
         {
             if (group.Linears.Count == 0) continue;
             var node = body.Nodes[group.Node];
-            if (group.Conflicts.FirstOrDefault(c => c.When is null && !c.IsTie) is { } conflict)
+            if (group.Conflicts.FirstOrDefault(c => c.When is null && !c.IsInWeight) is { } conflict)
             {
                 var linears = string.Join(", ", group.Linears.Select(l => $"'{l.Path}'"));
                 yield return Issue.At(Anchors.Node(body.Method, node.Anchor), RuleId.NormNotFoldable, group.Norm, linears, conflict.Consumer);

@@ -99,9 +99,10 @@ internal static class StructurePrinter
     {
         var text = group.Conflicts.FirstOrDefault(c => c.When is null) is { } always ? Words(always) : "null";
         return group.Conflicts.Where(c => c.When is not null && text == "null").Reverse().Aggregate(text, (rest, c) => $"{c.When} ? {Words(c)} : {rest}");
-    }
 
-    private static string Words(NormConflict conflict) => Quoting.Literal($"it also feeds {conflict.Consumer}");
+        string Words(NormConflict conflict) =>
+            Quoting.Literal(conflict.IsInWeight ? conflict.Consumer : group.Linears.Count == 0 ? $"it feeds {conflict.Consumer}" : $"it also feeds {conflict.Consumer}");
+    }
 
     private static string Scale(ClassPlan plan, ScalePair pair)
     {

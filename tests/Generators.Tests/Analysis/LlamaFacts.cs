@@ -39,7 +39,7 @@ public sealed class LlamaFacts
 
     [Fact]
     public void FinalNorm_FoldsUnlessTheHeadIsTied() => Assert.Equal(
-        ["FinalNorm → Head | the matrix of 'Embed', which 'Head' shares if c.Tied"], Facts.Norms(Llama.Model(), Facts.Default(Llama.Model())));
+        ["FinalNorm → Head | 'Head' shares its matrix with 'Embed' if c.Tied"], Facts.Norms(Llama.Model(), Facts.Default(Llama.Model())));
 
     [Fact]
     public void Tensors_AreAllThere()

@@ -57,7 +57,7 @@ public sealed class BloomFacts
 
     [Fact]
     public void EmbeddingNorm_FeedsNoLinear() => Assert.Equal(
-        ["EmbedNorm →  | 'Blocks'", "FinalNorm → Head | the matrix of 'Embed', which 'Head' shares"], Facts.Norms(Bloom.Model(), Facts.Default(Bloom.Model())));
+        ["EmbedNorm →  | 'Blocks'", "FinalNorm → Head | 'Head' shares its matrix with 'Embed'"], Facts.Norms(Bloom.Model(), Facts.Default(Bloom.Model())));
 
     [Fact]
     public void Splits_KeepGroupsTogether() => Assert.Equal(
@@ -122,7 +122,7 @@ public sealed class OptFacts
 
     [Fact]
     public void FinalNorm_FeedsWhatTheConfigLeaves() => Assert.Equal(
-        ["FinalNorm → ProjectOut if c.IsProjected, Head if !c.IsProjected | the matrix of 'Embed', which 'Head' shares if !c.IsProjected && c.Tied"],
+        ["FinalNorm → ProjectOut if c.IsProjected, Head if !c.IsProjected | 'Head' shares its matrix with 'Embed' if !c.IsProjected && c.Tied"],
         Facts.Norms(Model, Facts.Default(Model)));
 
     [Fact]
