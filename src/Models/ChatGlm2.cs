@@ -1,3 +1,4 @@
+using Generated.Layers;
 using static Generated.Ops;
 
 namespace Generated.Models;
@@ -45,14 +46,26 @@ public sealed partial record ChatGlm2Config
     /// <summary>Whether there is a norm before the head.</summary>
     [Key("post_layer_norm")] public bool HasFinalNorm { get; init; } = true;
 
-    /// <summary>Base of the rotary frequencies is 10000 times this (the 32k variants).</summary>
+    /// <summary>How far the 32K variants stretch positions; what it does is <see cref="DividesPositions"/>'s to say.</summary>
     [Key("rope_ratio")] public double RopeRatio { get; init; } = 1;
+
+    /// <summary>An explicit word on <see cref="DividesPositions"/>, for which published files have no key.</summary>
+    [Key("rope_ratio_divides_positions")] public bool? DividesPositionsGiven { get; init; }
+
+    /// <summary>
+    /// Whether positions are divided by the ratio (the code of ChatGLM2-6B-32K, the one file with a ratio of 16) or the base of
+    /// the frequencies is multiplied by it (the code of ChatGLM3-6B-32K).
+    /// </summary>
+    public bool DividesPositions => DividesPositionsGiven ?? RopeRatio == 16;
 
     /// <summary>Whether the query/key/value projection has a bias, for either reason.</summary>
     public bool QkvBias => LinearBias || QkvBiasOnly;
 
     /// <summary>Base of the rotary frequencies.</summary>
-    public double Theta => 10000 * RopeRatio;
+    public double Theta => DividesPositions ? 10000 : 10000 * RopeRatio;
+
+    /// <summary>How positions are stretched.</summary>
+    public RopeScaling? Scaling => DividesPositions ? RopeScaling.Linear(RopeRatio) : null;
 
     /// <summary>Features of a head that rotate: the first half.</summary>
     public int RotaryDim => HeadDim / 2;
@@ -73,9 +86,17 @@ public sealed partial record ChatGlm2Config
     [Preset("chatglm2-6b", TensorParallel = [2])]
     public static ChatGlm2Config ChatGlm2With6B => new() { Vocab = 65024, Hidden = 4096, Layers = 28, Heads = 32, KvHeads = 2, HeadDim = 128, Ffn = 13696 };
 
+    /// <summary>ChatGLM2-6B-32K: positions divided by 16.</summary>
+    [Preset("chatglm2-6b-32k", TensorParallel = [2])]
+    public static ChatGlm2Config ChatGlm2With6BLong => ChatGlm2With6B with { RopeRatio = 16 };
+
     /// <summary>ChatGLM3-6B.</summary>
     [Preset("chatglm3-6b", TensorParallel = [2])]
-    public static ChatGlm2Config ChatGlm3With6B => new() { Vocab = 65024, Hidden = 4096, Layers = 28, Heads = 32, KvHeads = 2, HeadDim = 128, Ffn = 13696, MaxPositions = 8192 };
+    public static ChatGlm2Config ChatGlm3With6B => ChatGlm2With6B with { MaxPositions = 8192 };
+
+    /// <summary>ChatGLM3-6B-32K: a rotary base 50 times as large.</summary>
+    [Preset("chatglm3-6b-32k", TensorParallel = [2])]
+    public static ChatGlm2Config ChatGlm3With6BLong => ChatGlm2With6B with { RopeRatio = 50 };
 }
 
 /// <summary>One ChatGLM2 block: multi-query attention with half-rotary heads, then a gated MLP from one fused projection.</summary>
@@ -92,7 +113,7 @@ public sealed partial class ChatGlm2Block(ChatGlm2Config c)
     [Sections(nameof(c.QWidth), nameof(c.KvWidth), nameof(c.KvWidth))]
     private partial Flow3 CutQkv(Flow x);
 
-    [Rotary(nameof(c.HeadDim), Dim = nameof(c.RotaryDim), Theta = nameof(c.Theta), Pairing = RotaryPairing.Adjacent)]
+    [Rotary(nameof(c.HeadDim), Dim = nameof(c.RotaryDim), Theta = nameof(c.Theta), Scaling = nameof(c.Scaling), Pairing = RotaryPairing.Adjacent)]
     private partial Flow Rope(Flow x);
 
     [Attention(nameof(c.Heads), nameof(c.KvHeads), nameof(c.HeadDim))]
