@@ -49,6 +49,18 @@ public sealed partial record GlmConfig
     [Preset("glm-large", TensorParallel = [2, 4, 8])]
     public static GlmConfig GlmLarge => new() { Vocab = 30592, Hidden = 1024, Layers = 24, Heads = 16, MaxPositions = 512 };
 
+    /// <summary>GLM-large, Chinese.</summary>
+    [Preset("glm-large-chinese", TensorParallel = [2, 4, 8])]
+    public static GlmConfig GlmLargeChinese => GlmLarge with { Vocab = 50048, MaxPositions = 1024 };
+
+    /// <summary>GLM-RoBERTa-large: RoBERTa's vocabulary.</summary>
+    [Preset("glm-roberta-large", TensorParallel = [2, 4, 8])]
+    public static GlmConfig GlmRobertaLarge => GlmLarge with { Vocab = 50304 };
+
+    /// <summary>GLM-2B.</summary>
+    [Preset("glm-2b", TensorParallel = [2, 4, 8])]
+    public static GlmConfig Glm2B => new() { Vocab = 50304, Hidden = 2048, Layers = 36, Heads = 32, MaxPositions = 1024 };
+
     /// <summary>GLM-10B.</summary>
     [Preset("glm-10b", TensorParallel = [2, 4, 8])]
     public static GlmConfig Glm10B => new() { Vocab = 50304, Hidden = 4096, Layers = 48, Heads = 64, MaxPositions = 1024 };

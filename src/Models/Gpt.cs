@@ -53,21 +53,37 @@ public sealed partial record GptConfig
     [Preset("gpt2-xl")]
     public static GptConfig Gpt2Xl => new() { Vocab = 50257, Hidden = 1600, Layers = 48, Heads = 25, MaxPositions = 1024 };
 
-    /// <summary>GPT-3 1.3B.</summary>
+    /// <summary>GPT-3 125M (Brown et al., 2020).</summary>
+    [Preset("gpt3-125m", TensorParallel = [2, 4])]
+    public static GptConfig Gpt3With125M => new() { Vocab = 50304, Hidden = 768, Layers = 12, Heads = 12, MaxPositions = 2048 };
+
+    /// <summary>GPT-3 350M.</summary>
+    [Preset("gpt3-350m", TensorParallel = [2, 4, 8])]
+    public static GptConfig Gpt3With350M => new() { Vocab = 50304, Hidden = 1024, Layers = 24, Heads = 16, MaxPositions = 2048 };
+
+    /// <summary>GPT-3 760M.</summary>
+    [Preset("gpt3-760m", TensorParallel = [2, 4, 8])]
+    public static GptConfig Gpt3With760M => new() { Vocab = 50304, Hidden = 1536, Layers = 24, Heads = 16, MaxPositions = 2048 };
+
+    /// <summary>GPT-3 1.3B, as PaddleNLP publishes it: 16 heads, half of the paper's length.</summary>
     [Preset("gpt3-1.3b", TensorParallel = [2, 4, 8])]
     public static GptConfig Gpt3With1B3 => new() { Vocab = 50304, Hidden = 2048, Layers = 24, Heads = 16, MaxPositions = 1024 };
 
-    /// <summary>GPT-3 6.7B.</summary>
+    /// <summary>GPT-3 2.7B.</summary>
+    [Preset("gpt3-2.7b", TensorParallel = [2, 4, 8])]
+    public static GptConfig Gpt3With2B7 => new() { Vocab = 50304, Hidden = 2560, Layers = 32, Heads = 32, MaxPositions = 2048 };
+
+    /// <summary>GPT-3 6.7B, of PaddleNLP's length.</summary>
     [Preset("gpt3-6.7b", TensorParallel = [2, 4, 8])]
     public static GptConfig Gpt3With6B7 => new() { Vocab = 50304, Hidden = 4096, Layers = 32, Heads = 32, MaxPositions = 1024 };
 
-    /// <summary>GPT-3 13B.</summary>
+    /// <summary>GPT-3 13B, of PaddleNLP's length, with the paper's 40 heads; PaddleNLP's own list says 128.</summary>
     [Preset("gpt3-13b", TensorParallel = [2, 4, 8])]
     public static GptConfig Gpt3With13B => new() { Vocab = 50304, Hidden = 5120, Layers = 40, Heads = 40, MaxPositions = 1024 };
 
-    /// <summary>GPT-3 175B.</summary>
+    /// <summary>GPT-3 175B, as PaddleNLP publishes it.</summary>
     [Preset("gpt3-175b", TensorParallel = [2, 4, 8])]
-    public static GptConfig Gpt3With175B => new() { Vocab = 50304, Hidden = 12288, Layers = 96, Heads = 96, MaxPositions = 1024 };
+    public static GptConfig Gpt3With175B => new() { Vocab = 51200, Hidden = 12288, Layers = 96, Heads = 96, MaxPositions = 1024 };
 
     partial void Check(ConfigReader reader) =>
         reader.Require(

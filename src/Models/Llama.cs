@@ -89,6 +89,98 @@ public sealed partial record LlamaConfig
     [Preset("llama-3-70b", TensorParallel = [2, 4, 8])]
     public static LlamaConfig Llama3With70B => new() { Vocab = 128256, Hidden = 8192, Layers = 80, Heads = 64, KvHeads = 8, Ffn = 28672, Epsilon = 1e-5, Theta = 500000, MaxPositions = 8192 };
 
+    /// <summary>Llama 3.1 8B.</summary>
+    [Preset("llama-3.1-8b", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig Llama31With8B => Llama3With8B with { MaxPositions = 131072, Scaling = RopeScaling.Llama3(8, 1, 4, 8192) };
+
+    /// <summary>Llama 3.1 70B.</summary>
+    [Preset("llama-3.1-70b", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig Llama31With70B => Llama3With70B with { MaxPositions = 131072, Scaling = RopeScaling.Llama3(8, 1, 4, 8192) };
+
+    /// <summary>Stanford Alpaca 7B: LLaMA with a padding token more, which no tensor-parallel degree divides.</summary>
+    [Preset("alpaca-7b")]
+    public static LlamaConfig Alpaca7B => Llama7B with { Vocab = 32001 };
+
+    /// <summary>Vicuna 7B v1.5, from Llama 2; versions before are llama-7b.</summary>
+    [Preset("vicuna-7b-v1.5", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig Vicuna7B => Llama2With7B with { };
+
+    /// <summary>Vicuna 13B v1.5, from Llama 2; versions before are llama-13b.</summary>
+    [Preset("vicuna-13b-v1.5", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig Vicuna13B => Llama2With13B with { };
+
+    /// <summary>Chinese-LLaMA 7B (Cui et al., 2023), also Plus; no tensor-parallel degree divides its vocabulary.</summary>
+    [Preset("chinese-llama-7b")]
+    public static LlamaConfig ChineseLlama7B => Llama7B with { Vocab = 49953 };
+
+    /// <summary>Chinese-LLaMA 13B, also Plus.</summary>
+    [Preset("chinese-llama-13b")]
+    public static LlamaConfig ChineseLlama13B => Llama13B with { Vocab = 49953 };
+
+    /// <summary>Chinese-LLaMA 33B.</summary>
+    [Preset("chinese-llama-33b")]
+    public static LlamaConfig ChineseLlama33B => Llama30B with { Vocab = 49953 };
+
+    /// <summary>Chinese-Alpaca 7B, also Plus: Chinese-LLaMA with a padding token.</summary>
+    [Preset("chinese-alpaca-7b", TensorParallel = [2])]
+    public static LlamaConfig ChineseAlpaca7B => Llama7B with { Vocab = 49954 };
+
+    /// <summary>Chinese-Alpaca 13B, also Plus.</summary>
+    [Preset("chinese-alpaca-13b", TensorParallel = [2])]
+    public static LlamaConfig ChineseAlpaca13B => Llama13B with { Vocab = 49954 };
+
+    /// <summary>Chinese-Alpaca 33B, also Plus and Pro.</summary>
+    [Preset("chinese-alpaca-33b", TensorParallel = [2])]
+    public static LlamaConfig ChineseAlpaca33B => Llama30B with { Vocab = 49954 };
+
+    /// <summary>Chinese-LLaMA-2 and Chinese-Alpaca-2 1.3B.</summary>
+    [Preset("chinese-llama-2-1.3b", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig ChineseLlama2With1B3 => Llama2With7B with { Vocab = 55296, Layers = 4 };
+
+    /// <summary>Chinese-LLaMA-2 and Chinese-Alpaca-2 7B.</summary>
+    [Preset("chinese-llama-2-7b", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig ChineseLlama2With7B => Llama2With7B with { Vocab = 55296 };
+
+    /// <summary>Chinese-LLaMA-2 and Chinese-Alpaca-2 7B, 16K.</summary>
+    [Preset("chinese-llama-2-7b-16k", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig ChineseLlama2With7BLong => ChineseLlama2With7B with { MaxPositions = 16384, Scaling = RopeScaling.Linear(4) };
+
+    /// <summary>Chinese-LLaMA-2 and Chinese-Alpaca-2 13B.</summary>
+    [Preset("chinese-llama-2-13b", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig ChineseLlama2With13B => Llama2With13B with { Vocab = 55296 };
+
+    /// <summary>Chinese-LLaMA-2 and Chinese-Alpaca-2 13B, 16K.</summary>
+    [Preset("chinese-llama-2-13b-16k", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig ChineseLlama2With13BLong => ChineseLlama2With13B with { MaxPositions = 16384, Scaling = RopeScaling.Linear(4) };
+
+    /// <summary>Ziya-LLaMA 13B, v1 and v1.1 (IDEA-CCNL).</summary>
+    [Preset("ziya-llama-13b", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig Ziya13B => Llama13B with { Vocab = 39424 };
+
+    /// <summary>Linly Chinese-LLaMA-2 7B; Linly's first generation is llama-7b, llama-13b, llama-30b.</summary>
+    [Preset("linly-chinese-llama-2-7b", TensorParallel = [2, 4])]
+    public static LlamaConfig Linly7B => Llama7B with { Vocab = 40076 };
+
+    /// <summary>Linly Chinese-LLaMA-2 13B.</summary>
+    [Preset("linly-chinese-llama-2-13b", TensorParallel = [2, 4])]
+    public static LlamaConfig Linly13B => Llama13B with { Vocab = 40076 };
+
+    /// <summary>Llama2-Chinese 7B Chat (FlagAlpha).</summary>
+    [Preset("llama2-chinese-7b", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig Llama2Chinese7B => Llama2With7B with { };
+
+    /// <summary>Llama2-Chinese 13B Chat (FlagAlpha), whose file gives half of Llama 2's length.</summary>
+    [Preset("llama2-chinese-13b", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig Llama2Chinese13B => Llama2With13B with { MaxPositions = 2048 };
+
+    /// <summary>Atom 7B (FlagAlpha).</summary>
+    [Preset("atom-7b", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig Atom7B => Llama2With7B with { Vocab = 65000 };
+
+    /// <summary>Atom 7B Chat, 32K: a larger rotary base.</summary>
+    [Preset("atom-7b-chat", TensorParallel = [2, 4, 8])]
+    public static LlamaConfig Atom7BChat => Atom7B with { Theta = 500000 };
+
     partial void Check(ConfigReader reader)
     {
         reader.Require(reader.Has("head_dim") || Hidden % Heads == 0, "hidden_size", $"is not a multiple of the {Heads} attention heads");

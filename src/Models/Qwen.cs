@@ -11,19 +11,19 @@ public sealed partial record QwenConfig
     [Key("vocab_size")] public required int Vocab { get; init; }
 
     /// <summary>Width of the residual stream.</summary>
-    [Key("hidden_size")] public required int Hidden { get; init; }
+    [Key("hidden_size", "n_embd")] public required int Hidden { get; init; }
 
     /// <summary>Number of blocks.</summary>
-    [Key("num_hidden_layers")] public required int Layers { get; init; }
+    [Key("num_hidden_layers", "n_layer")] public required int Layers { get; init; }
 
     /// <summary>Number of heads.</summary>
-    [Key("num_attention_heads")] public required int Heads { get; init; }
+    [Key("num_attention_heads", "n_head")] public required int Heads { get; init; }
 
     /// <summary>Width of a head.</summary>
     [Key("kv_channels")] public int HeadDim { get => field > 0 ? field : Hidden / Heads; init; }
 
     /// <summary>Width of both branches of the gated MLP together, as the file gives it.</summary>
-    [Key("intermediate_size")] public required int FfnBoth { get; init; }
+    [Key("intermediate_size", "ffn_hidden_size")] public required int FfnBoth { get; init; }
 
     /// <summary>ε of RMSNorm.</summary>
     [Key("layer_norm_epsilon")] public double Epsilon { get; init; } = 1e-6;

@@ -57,6 +57,14 @@ public sealed partial record Qwen2Config
     [Preset("qwen1.5-0.5b", TensorParallel = [2, 4, 8])]
     public static Qwen2Config Qwen15With0B5 => new() { Vocab = 151936, Hidden = 1024, Layers = 24, Heads = 16, Ffn = 2816, Theta = 1000000, Tied = true };
 
+    /// <summary>Qwen1.5 1.8B.</summary>
+    [Preset("qwen1.5-1.8b", TensorParallel = [2, 4, 8])]
+    public static Qwen2Config Qwen15With1B8 => new() { Vocab = 151936, Hidden = 2048, Layers = 24, Heads = 16, Ffn = 5504, Theta = 1000000 };
+
+    /// <summary>Qwen1.5 4B; 20 heads, and a rotary base of its own.</summary>
+    [Preset("qwen1.5-4b", TensorParallel = [2, 4])]
+    public static Qwen2Config Qwen15With4B => new() { Vocab = 151936, Hidden = 2560, Layers = 40, Heads = 20, Ffn = 6912, Theta = 5000000 };
+
     /// <summary>Qwen1.5 7B.</summary>
     [Preset("qwen1.5-7b", TensorParallel = [2, 4, 8])]
     public static Qwen2Config Qwen15With7B => new() { Vocab = 151936, Hidden = 4096, Layers = 32, Heads = 32, Ffn = 11008, Theta = 1000000 };
@@ -65,21 +73,33 @@ public sealed partial record Qwen2Config
     [Preset("qwen1.5-14b", TensorParallel = [2, 4, 8])]
     public static Qwen2Config Qwen15With14B => new() { Vocab = 152064, Hidden = 5120, Layers = 40, Heads = 40, Ffn = 13696, Theta = 1000000 };
 
+    /// <summary>Qwen1.5 32B; the first size with grouped queries.</summary>
+    [Preset("qwen1.5-32b", TensorParallel = [2, 4, 8])]
+    public static Qwen2Config Qwen15With32B => new() { Vocab = 152064, Hidden = 5120, Layers = 64, Heads = 40, KvHeads = 8, Ffn = 27392, Theta = 1000000 };
+
+    /// <summary>Qwen1.5 72B.</summary>
+    [Preset("qwen1.5-72b", TensorParallel = [2, 4, 8])]
+    public static Qwen2Config Qwen15With72B => new() { Vocab = 152064, Hidden = 8192, Layers = 80, Heads = 64, Ffn = 24576, Theta = 1000000 };
+
+    /// <summary>Qwen1.5 110B.</summary>
+    [Preset("qwen1.5-110b", TensorParallel = [2, 4, 8])]
+    public static Qwen2Config Qwen15With110B => new() { Vocab = 152064, Hidden = 8192, Layers = 80, Heads = 64, KvHeads = 8, Ffn = 49152, Theta = 1000000 };
+
     /// <summary>Qwen2 0.5B; 14 heads and 2 key/value heads.</summary>
     [Preset("qwen2-0.5b", TensorParallel = [2])]
-    public static Qwen2Config Qwen2With0B5 => new() { Vocab = 151936, Hidden = 896, Layers = 24, Heads = 14, KvHeads = 2, Ffn = 4864, Theta = 1000000, Tied = true };
+    public static Qwen2Config Qwen2With0B5 => new() { Vocab = 151936, Hidden = 896, Layers = 24, Heads = 14, KvHeads = 2, Ffn = 4864, Theta = 1000000, MaxPositions = 131072, Tied = true };
 
     /// <summary>Qwen2 1.5B.</summary>
     [Preset("qwen2-1.5b", TensorParallel = [2])]
-    public static Qwen2Config Qwen2With1B5 => new() { Vocab = 151936, Hidden = 1536, Layers = 28, Heads = 12, KvHeads = 2, Ffn = 8960, Theta = 1000000, Tied = true };
+    public static Qwen2Config Qwen2With1B5 => new() { Vocab = 151936, Hidden = 1536, Layers = 28, Heads = 12, KvHeads = 2, Ffn = 8960, Theta = 1000000, MaxPositions = 131072, Tied = true };
 
     /// <summary>Qwen2 7B.</summary>
     [Preset("qwen2-7b", TensorParallel = [2, 4])]
-    public static Qwen2Config Qwen2With7B => new() { Vocab = 152064, Hidden = 3584, Layers = 28, Heads = 28, KvHeads = 4, Ffn = 18944, Theta = 1000000 };
+    public static Qwen2Config Qwen2With7B => new() { Vocab = 152064, Hidden = 3584, Layers = 28, Heads = 28, KvHeads = 4, Ffn = 18944, Theta = 1000000, MaxPositions = 131072 };
 
     /// <summary>Qwen2 72B.</summary>
     [Preset("qwen2-72b", TensorParallel = [2, 4, 8])]
-    public static Qwen2Config Qwen2With72B => new() { Vocab = 152064, Hidden = 8192, Layers = 80, Heads = 64, KvHeads = 8, Ffn = 29568, Theta = 1000000 };
+    public static Qwen2Config Qwen2With72B => new() { Vocab = 152064, Hidden = 8192, Layers = 80, Heads = 64, KvHeads = 8, Ffn = 29568, Epsilon = 1e-5, Theta = 1000000, MaxPositions = 131072 };
 
     partial void Check(ConfigReader reader)
     {
