@@ -95,7 +95,7 @@ public sealed class DenseLinear : Linear
     protected override Tensor Multiply(Tensor x, bool withBias)
     {
         var bias = withBias ? _bias?.Value : null;
-        if (_hasReplicas && is_grad_enabled() && Weight.RequiresGrad)
+        if (_hasReplicas && is_grad_enabled() && (Weight.RequiresGrad || bias is { requires_grad: true }))
             return MultiplyReplicated(x, bias);
         if (!_unitRows)
             return ManyRows.Multiply(x, Weight.Value, bias);

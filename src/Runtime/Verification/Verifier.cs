@@ -160,7 +160,8 @@ public sealed class Verifier
             return results;
         using var scope = torch.NewDisposeScope();
         var slots = names.ToDictionary(name => name, name => FindSlot(name[Gradient.Length..]));
-        foreach (var parameter in slots.Values.Select(slot => slot.Parameter!))
+        var takesGradients = slots.Values.Select(slot => slot.Parameter!).Distinct().ToDictionary(parameter => parameter, parameter => parameter.RequiresGrad);
+        foreach (var parameter in takesGradients.Keys)
             parameter.RequiresGrad = true;
         try
         {
@@ -169,15 +170,15 @@ public sealed class Verifier
             if (_golden.Tensors.ContainsKey("loss"))
                 results.Add(TensorComparison.Compare("loss", loss.reshape(1), _golden.Load("loss").reshape(1), _absolute, _relative));
             if (names.Count > 0)
-                loss.backward();
+                GradientNode.Backpropagate(loss);
             results.AddRange(names.Select(name => CompareGradient(name, slots[name])));
         }
         finally
         {
-            foreach (var parameter in slots.Values.Select(slot => slot.Parameter!))
+            foreach (var (parameter, before) in takesGradients)
             {
                 parameter.Value.grad = null;
-                parameter.RequiresGrad = false;
+                parameter.RequiresGrad = before;
             }
         }
 

@@ -1,7 +1,5 @@
 using System.Diagnostics;
 
-namespace Runtime.Tests;
-
 /// <summary>Runs tests/RankApp as a process of its own.</summary>
 internal static class RankProcess
 {
