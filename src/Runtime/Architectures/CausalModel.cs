@@ -115,7 +115,18 @@ public abstract class CausalModel : IDisposable
     public IEnumerable<Parameter> Parameters() => Weights().Select(w => w.Parameter).OfType<Parameter>().Distinct();
 
     /// <summary>A cache for <paramref name="batch"/> rows of at most <paramref name="maxLength"/> tokens.</summary>
-    public KvCache NewCache(int batch, int maxLength) => KvCache.Dense(Context.CacheShapes, batch, maxLength, Dtype, Device);
+    public KvCache NewCache(int batch, int maxLength) => KvCache.Create(Context.CacheShapes, batch, maxLength, Dtype, Device);
+
+    /// <summary>
+    /// Gives the matrices of a model built with <see cref="BuildOptions.DeferMatrices"/> their memory: those that still are in use, uninitialised.
+    /// </summary>
+    public void AllocateMatrices()
+    {
+        foreach (var fused in Context.Fused)
+            fused.AllocateIfFused();
+        foreach (var parameter in Parameters())
+            parameter.Allocate(Device);
+    }
 
     /// <summary>Builds the layers and keeps what owns their memory.</summary>
     public void Initialize(BuildContext build)

@@ -15,6 +15,8 @@ public sealed class Attention
     private readonly MaskKind _kind;
     private readonly Tensor? _slopes;
     private readonly int _slot;
+    private readonly BuildContext _build;
+    private (Tensor Keys, Tensor Values)? _scales;
 
     /// <param name="build">The model being built.</param>
     /// <param name="heads">Query heads of the whole layer.</param>
@@ -39,14 +41,16 @@ public sealed class Attention
         if (isDivided && queryRange.Length * build.Group.Size != heads)
             throw new InvalidInputException($"{heads} attention heads cannot be divided over {build.Group.Size} ranks; use a tensor-parallel degree that divides {heads}.");
         Heads = (int)queryRange.Length;
-        KvHeads = (int)(isDivided ? Shard.Divide(0, kvHeads, 1, build.Group).Range.Length : kvHeads);
+        KvRange = isDivided ? Shard.Divide(0, kvHeads, 1, build.Group).Range : new WeightRange(0, kvHeads);
+        KvHeads = (int)KvRange.Length;
         HeadDim = headDim;
         Scale = scale > 0 ? scale : 1 / Math.Sqrt(headDim);
         _queryFactor = Scale * Math.Sqrt(headDim);
         Window = window;
         HasAlibi = alibi;
         _kind = new MaskKind(prefix, window);
-        _slot = build.AddCacheSlot(new CacheShape(KvHeads, headDim));
+        _build = build;
+        _slot = build.AddCacheSlot(this, new CacheShape(KvHeads, headDim));
         if (alibi && !build.Device.type.Equals(DeviceType.META))
         {
             var slopes = Alibi.Slopes(heads).AsSpan((int)queryRange.Start, Heads).ToArray();
@@ -73,6 +77,12 @@ public sealed class Attention
     /// <summary>Whether ALiBi's bias is added.</summary>
     public bool HasAlibi { get; }
 
+    /// <summary>Scales of keys and values that are rounded to 8 bits, or null.</summary>
+    public KvScales? KvScales { get; private set; }
+
+    /// <summary>This rank's key/value heads of the whole layer's.</summary>
+    internal WeightRange KvRange { get; }
+
     /// <summary>Largest mask that is made at once, in elements; longer sequences go by blocks of queries.</summary>
     internal long MostMaskElements { get; init; } = 1 << 26;
 
@@ -81,6 +91,22 @@ public sealed class Attention
 
     /// <summary>ALiBi's slope of each query head of this rank; empty without ALiBi.</summary>
     internal float[] Slopes { get; } = [];
+
+    /// <summary>
+    /// Rounds keys and values to 8 bits from now on: caches created later hold the codes, and a full pass rounds as they do, so that what is
+    /// measured is what runs.
+    /// </summary>
+    /// <param name="scales">One of each key/value head of this rank; null for as they are.</param>
+    /// <exception cref="InvalidInputException">There is not one positive scale per head.</exception>
+    public void RoundKeysAndValues(KvScales? scales)
+    {
+        scales?.Check(KvHeads);
+        _scales?.Keys.Dispose();
+        _scales?.Values.Dispose();
+        KvScales = scales;
+        _scales = scales is null ? null : (_build.Own(scales.Keys.ByHead(_build.Device)), _build.Own(scales.Values.ByHead(_build.Device)));
+        _build.SetCacheShape(_slot, new CacheShape(KvHeads, HeadDim) { Scales = scales });
+    }
 
     /// <summary>Attention within a sequence, with gradients where they are enabled.</summary>
     /// <param name="q">[B, T, heads · headDim].</param>
@@ -93,7 +119,11 @@ public sealed class Attention
         using var keys = ByHead(k, KvHeads);
         using var values = ByHead(v, KvHeads);
         pass.Probe?.KeyValues(this, keys, values);
-        return Attend(q, keys, values, pass);
+        if (_scales is not { } scales)
+            return Attend(q, keys, values, pass);
+        using var roundKeys = KvRounding.Round(keys, scales.Keys);
+        using var roundValues = KvRounding.Round(values, scales.Values);
+        return Attend(q, roundKeys, roundValues, pass);
     }
 
     /// <summary>Writes keys and values to the cache and attends to it, without gradients.</summary>
@@ -104,7 +134,7 @@ public sealed class Attention
         using var newValues = ByHead(v, KvHeads);
         var slot = Slot(pass);
         slot.Write(newKeys, newValues, pass.Past);
-        if (pass.Past == 0)
+        if (pass.Past == 0 && slot.IsExact)
             return Attend(q, newKeys, newValues, pass);
         var (keys, values) = slot.Read(pass.Total);
         using (keys)
@@ -154,7 +184,18 @@ public sealed class Attention
     }
 
     /// <summary>The same by plain operators: scores, softmax, weighted sum.</summary>
-    public Flow Eager(Flow q, Flow k, Flow v) => q.With(AttentionOracle.Attend(this, _kind, q.Value, k.Value, v.Value, q.Context));
+    public Flow Eager(Flow q, Flow k, Flow v) => q.With(AttentionOracle.Attend(this, _kind, q.Value, Rounded(k.Value, _scales?.Keys), Rounded(v.Value, _scales?.Values), q.Context));
+
+    /// <summary>Rounded as the cache would, [B, T, kvHeads · headDim].</summary>
+    private Tensor Rounded(Tensor x, Tensor? scales)
+    {
+        if (scales is null)
+            return x;
+        using var heads = ByHead(x, KvHeads);
+        using var rounded = KvRounding.Round(heads, scales);
+        using var moved = rounded.transpose(1, 2);
+        return moved.reshape(x.shape);
+    }
 
     private Tensor Attend(Tensor q, Tensor keys, Tensor values, PassContext pass)
     {
@@ -243,7 +284,11 @@ public sealed class Attention
     /// <summary>A decode step by own kernels, or null where they do not serve.</summary>
     private Tensor? Fused(Tensor q, Tensor k, Tensor v, Rotary? rope, PassContext pass)
     {
-        if (Slot(pass) is not DenseKvSlot slot || pass.Inputs.Mask.Hidden is not null)
+        if (pass.Inputs.Mask.Hidden is not null)
+            return null;
+        if (Slot(pass) is Int8KvSlot codes)
+            return CpuSteps.CanRun(q) && CpuSteps.CanRun(k) && CpuSteps.CanRun(v) ? CpuSteps.Attend(this, codes, q, k, v, rope, pass) : null;
+        if (Slot(pass) is not DenseKvSlot slot)
             return null;
         if (CpuSteps.CanRun(q) && CpuSteps.CanRun(k) && CpuSteps.CanRun(v))
             return CpuSteps.Attend(this, slot, q, k, v, rope, pass);

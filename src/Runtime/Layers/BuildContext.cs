@@ -12,6 +12,8 @@ namespace Generated.Layers;
 public sealed class BuildContext : IDisposable
 {
     private readonly List<CacheShape> _cacheShapes = [];
+    private readonly List<Attention> _attentions = [];
+    private readonly List<FusedLinear> _fused = [];
     private readonly Dictionary<RotarySpec, RotaryTable> _rotaryTables = [];
     private readonly Dictionary<int, ICollective> _replicaGroups = [];
     private readonly List<IDisposable> _owned = [];
@@ -46,13 +48,26 @@ public sealed class BuildContext : IDisposable
     /// <summary>What every attention layer built so far needs in a <see cref="KvCache"/>, in order of their slots.</summary>
     public IReadOnlyList<CacheShape> CacheShapes => _cacheShapes;
 
+    /// <summary>Every attention layer built so far, in order of their slots.</summary>
+    public IReadOnlyList<Attention> Attentions => _attentions;
+
+    /// <summary>Linears that run as one product.</summary>
+    internal IReadOnlyList<FusedLinear> Fused => _fused;
+
     /// <summary>Reserves a slot of the KV cache.</summary>
     /// <returns>The slot's index.</returns>
-    internal int AddCacheSlot(CacheShape shape)
+    internal int AddCacheSlot(Attention attention, CacheShape shape)
     {
+        _attentions.Add(attention);
         _cacheShapes.Add(shape);
         return _cacheShapes.Count - 1;
     }
+
+    /// <summary>Changes what a slot keeps, for caches created from now on.</summary>
+    internal void SetCacheShape(int slot, CacheShape shape) => _cacheShapes[slot] = shape;
+
+    /// <summary>Notes linears that run as one product.</summary>
+    internal void Add(FusedLinear fused) => _fused.Add(fused);
 
     /// <summary>The table of rotary angles of a kind, shared by all layers of that kind.</summary>
     internal RotaryTable Table(RotarySpec spec)

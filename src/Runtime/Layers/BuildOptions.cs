@@ -19,6 +19,12 @@ public sealed record BuildOptions
     /// </summary>
     public bool StreamsBlocks { get; init; }
 
+    /// <summary>
+    /// Whether the matrices of linears and token embeddings get no memory until <see cref="Architectures.CausalModel.AllocateMatrices"/>, so that
+    /// what takes their place (packed weights) never stands beside them.
+    /// </summary>
+    public bool DeferMatrices { get; init; }
+
     /// <summary>The tensor-parallel group, of which this rank builds its share; null for one rank.</summary>
     public ICollective? TensorParallel { get; init; }
 

@@ -101,16 +101,7 @@ internal static unsafe class CpuSteps
         }
 
         Append(layer, values, v, pass.Past);
-        var shape = new AttentionShape
-        {
-            Heads = layer.Heads,
-            KvHeads = layer.KvHeads,
-            HeadDim = layer.HeadDim,
-            HeadStride = keys.stride(1),
-            BatchStride = keys.stride(0),
-            Scale = (float)layer.Scale,
-            Window = layer.Window,
-        };
+        var shape = Shape(layer, keys);
         var y = empty([pass.Rows, 1, (long)layer.Heads * layer.HeadDim], ScalarType.Float32, CPU);
         fixed (int* starts = pass.Starts)
         fixed (float* slopes = layer.Slopes.Length == 0 ? null : layer.Slopes)
@@ -118,6 +109,29 @@ internal static unsafe class CpuSteps
             AttentionKernel.Attend(
                 Format(keys.dtype), shape, Floats(queries), (void*)TorchSharpExports.Address(keys), (void*)TorchSharpExports.Address(values),
                 starts, pass.Total, slopes, Floats(y), pass.Rows);
+        }
+
+        return Narrow(y, q.dtype);
+    }
+
+    /// <summary>The same on a cache of 8-bit codes.</summary>
+    public static Tensor Attend(Attention layer, Int8KvSlot slot, Tensor q, Tensor k, Tensor v, Rotary? rope, PassContext pass)
+    {
+        var rotation = rope is null ? null : pass.Rotation(rope.Table, CPU);
+        using var queries = rope is null ? WideCopy(q) : RotatedQueries(q, rope, rotation!);
+        using var newKeys = rope is null ? WideCopy(k) : RotatedQueries(k, rope, rotation!);
+        using var newValues = WideCopy(v);
+        var y = empty([pass.Rows, 1, (long)layer.Heads * layer.HeadDim], ScalarType.Float32, CPU);
+        fixed (float* keyScales = slot.Scales.Keys)
+        fixed (float* valueScales = slot.Scales.Values)
+        fixed (int* starts = pass.Starts)
+        fixed (float* slopes = layer.Slopes.Length == 0 ? null : layer.Slopes)
+        {
+            AppendCodes(layer, slot.Keys, newKeys, keyScales, pass.Past);
+            AppendCodes(layer, slot.Values, newValues, valueScales, pass.Past);
+            AttentionKernel.AttendInt8(
+                Shape(layer, slot.Keys), Floats(queries), (sbyte*)TorchSharpExports.Address(slot.Keys), (sbyte*)TorchSharpExports.Address(slot.Values),
+                keyScales, valueScales, starts, pass.Total, slopes, Floats(y), pass.Rows);
         }
 
         return Narrow(y, q.dtype);
@@ -150,6 +164,28 @@ internal static unsafe class CpuSteps
             Unsafe.CopyBlockUnaligned(to + (long)row * width, from + row * stride, (uint)width * sizeof(float));
         GC.KeepAlive(x);
         return y;
+    }
+
+    private static AttentionShape Shape(Attention layer, Tensor keys) => new()
+    {
+        Heads = layer.Heads,
+        KvHeads = layer.KvHeads,
+        HeadDim = layer.HeadDim,
+        HeadStride = keys.stride(1),
+        BatchStride = keys.stride(0),
+        Scale = (float)layer.Scale,
+        Window = layer.Window,
+    };
+
+    private static void AppendCodes(Attention layer, Tensor cache, Tensor token, float* scales, int position)
+    {
+        var to = (sbyte*)TorchSharpExports.Address(cache) + (long)position * layer.HeadDim;
+        var (rowStride, headStride, width) = (cache.stride(0), cache.stride(1), Width(token));
+        for (var row = 0; row < token.size(0); row++)
+            for (var i = 0; i < layer.KvHeads; i++)
+                RowKernels.Quantize(Floats(token) + (long)row * width + (long)i * layer.HeadDim, scales[i], to + row * rowStride + i * headStride, layer.HeadDim);
+        GC.KeepAlive(token);
+        GC.KeepAlive(cache);
     }
 
     private static Tensor RotatedQueries(Tensor q, Rotary rope, Rotation rotation)

@@ -31,7 +31,7 @@ public sealed class DenseLinear : Linear
         _unitRows = unitRows;
         _hasReplicas = OutputParts.Any(p => p.Replicas > 1);
         TiedTo = tied;
-        Weight = tied?.Weight ?? new Parameter(build, LocalOutWidth, LocalInWidth);
+        Weight = tied?.Weight ?? Parameter.Matrix(build, LocalOutWidth, LocalInWidth);
         if (Weight.Shape[0] != LocalOutWidth || Weight.Shape[1] != LocalInWidth)
             throw new InvalidInputException($"A linear of [{LocalOutWidth}, {LocalInWidth}] cannot share an embedding of [{string.Join(", ", Weight.Shape)}].");
         if (bias)

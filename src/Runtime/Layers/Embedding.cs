@@ -6,9 +6,25 @@ using static TorchSharp.torch;
 
 namespace Generated.Layers;
 
+/// <summary>The rows of a token embedding in another form than a matrix of floats: what quantization puts in its place.</summary>
+public abstract class EmbeddingTable : IDisposable
+{
+    /// <summary>Memory it takes, in bytes.</summary>
+    public abstract long Bytes { get; }
+
+    /// <summary>The rows of this rank at some indices, without gradients; the caller's.</summary>
+    /// <param name="indices">Int64 [n], counted from this rank's first row.</param>
+    /// <returns>[n, width] of the model's type.</returns>
+    public abstract Tensor Rows(Tensor indices);
+
+    /// <inheritdoc/>
+    public abstract void Dispose();
+}
+
 /// <summary>Token embedding; its rows may be divided over ranks.</summary>
 public sealed class Embedding : IWeighted
 {
+    private readonly BuildContext _build;
     private readonly VocabRange _range;
     private readonly ICollective _group;
     private readonly bool _isDivided;
@@ -22,10 +38,11 @@ public sealed class Embedding : IWeighted
     {
         ArgumentNullException.ThrowIfNull(build);
         (Count, Width) = (count, width);
+        _build = build;
         _group = build.Group;
         _isDivided = shard?.Kind == ShardKind.Vocabulary && _group.Size > 1;
         _range = _isDivided ? VocabRange.Of(count, _group) : new VocabRange(0, count, count);
-        Weight = new Parameter(build, _range.Length, width);
+        Weight = Parameter.Matrix(build, _range.Length, width);
     }
 
     /// <summary>Vocabulary size.</summary>
@@ -34,15 +51,28 @@ public sealed class Embedding : IWeighted
     /// <summary>Width of an embedding.</summary>
     public int Width { get; }
 
-    /// <summary>The rows of this rank, [rows, width].</summary>
+    /// <summary>The rows of this rank, [rows, width]; not used for looking up where there is a <see cref="Table"/>.</summary>
     public Parameter Weight { get; }
+
+    /// <summary>What has taken the place of the matrix, or null.</summary>
+    public EmbeddingTable? Table { get; private set; }
 
     /// <summary>Which rows of the vocabulary they are.</summary>
     public WeightRange Rows => new(_range.Start, _range.Length);
 
+    /// <summary>Looks rows up in another table from now on. The matrix stays, for a head that is tied to it; where there is none, free it.</summary>
+    /// <param name="table">This rank's rows; the model disposes of it.</param>
+    public void Replace(EmbeddingTable table)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        Table = _build.Own(table);
+    }
+
     /// <summary>Looks up ids, int64 [B, T]; the result, [B, T, width], is the caller's.</summary>
     public Tensor Apply(Tensor ids, PassContext pass)
     {
+        if (Table is { } table)
+            return Lookup(table, ids);
         if (!_isDivided)
         {
             using var flat = ids.reshape(-1);
@@ -61,7 +91,25 @@ public sealed class Embedding : IWeighted
     public Flow Eager(Tokens ids) => new(Apply(ids.Ids, ids.Context), ids.Context);
 
     /// <inheritdoc/>
-    public WeightShare? Share(TensorKind kind) => kind != TensorKind.Weight
+    public WeightShare? Share(TensorKind kind) => kind != TensorKind.Weight || Table is not null
         ? null
         : _isDivided ? new WeightShare(Weight) { Axis = 0, Ranges = [Rows] } : new WeightShare(Weight);
+
+    private Tensor Lookup(EmbeddingTable table, Tensor ids)
+    {
+        using var _ = no_grad();
+        using var flat = ids.reshape(-1);
+        if (!_isDivided)
+        {
+            using var rows = table.Rows(flat);
+            return rows.view([.. ids.shape, Width]);
+        }
+
+        using var scope = NewDisposeScope();
+        var local = flat - _range.Start;
+        var isMine = local.ge(0).logical_and(local.lt(_range.Length));
+        var partial = table.Rows(local.clamp(0, _range.Length - 1)).mul(isMine.unsqueeze(-1)).view([.. ids.shape, Width]);
+        _group.AllReduce(partial);
+        return partial.MoveToOuterDisposeScope();
+    }
 }

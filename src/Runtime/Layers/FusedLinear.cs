@@ -31,6 +31,7 @@ public sealed class FusedLinear
             throw new ArgumentException("Only linears of one input, divided alike, all with bias or none, can be fused.", nameof(members));
         _widths = [.. _original.Select(m => (long)m.LocalOutWidth)];
         _storage = build.Own(new DenseStorage(build, _original));
+        build.Add(this);
     }
 
     /// <summary>Whether the members are still those that were fused.</summary>
@@ -43,6 +44,13 @@ public sealed class FusedLinear
                     return false;
             return true;
         }
+    }
+
+    /// <summary>Gives the common storage its memory where the model was built without and the members still are those that were fused.</summary>
+    internal void AllocateIfFused()
+    {
+        if (IsFused)
+            _storage!.Allocate();
     }
 
     /// <summary>Both results, [B, T, out] each, without gradients; the caller's.</summary>
@@ -90,15 +98,43 @@ public sealed class FusedLinear
     private sealed class DenseStorage : IDisposable
     {
         private readonly DenseLinear[] _members;
+        private readonly Device _device;
 
         public DenseStorage(BuildContext build, DenseLinear[] members)
         {
             _members = members;
+            _device = build.Device;
             var height = members.Sum(m => (long)m.LocalOutWidth);
-            Weight = empty([height, members[0].LocalInWidth], build.Dtype, build.Device).DetachFromDisposeScope();
-            Bias = members[0].Bias is null ? null : empty([height], build.Dtype, build.Device).DetachFromDisposeScope();
+            var device = build.Options.DeferMatrices ? META : build.Device;
+            Weight = empty([height, members[0].LocalInWidth], build.Dtype, device).DetachFromDisposeScope();
+            Bias = members[0].Bias is null ? null : empty([height], build.Dtype, device).DetachFromDisposeScope();
+            TakeIn();
+        }
+
+        public Tensor Weight { get; private set; }
+
+        public Tensor? Bias { get; private set; }
+
+        public void Allocate()
+        {
+            if (Weight.device_type != DeviceType.META || _device.type == DeviceType.META)
+                return;
+            Weight = Allocated(Weight);
+            Bias = Bias is null ? null : Allocated(Bias);
+            TakeIn();
+        }
+
+        private Tensor Allocated(Tensor shape)
+        {
+            using (shape)
+                return empty(shape.shape, shape.dtype, _device).DetachFromDisposeScope();
+        }
+
+        /// <summary>Makes the members' weights views of the common ones.</summary>
+        private void TakeIn()
+        {
             var start = 0L;
-            foreach (var member in members)
+            foreach (var member in _members)
             {
                 using var rows = Weight.narrow(0, start, member.LocalOutWidth);
                 member.Weight.MoveInto(rows);
@@ -111,10 +147,6 @@ public sealed class FusedLinear
                 start += member.LocalOutWidth;
             }
         }
-
-        public Tensor Weight { get; }
-
-        public Tensor? Bias { get; }
 
         /// <summary>Whether a member has got a bias since.</summary>
         public bool IsOutdated(int member) => Bias is null && _members[member].Bias is not null;

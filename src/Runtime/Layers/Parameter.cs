@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Generated.Layers;
@@ -11,8 +12,13 @@ public sealed class Parameter : IDisposable
     private Tensor _value;
 
     internal Parameter(BuildContext build, params ReadOnlySpan<long> shape)
+        : this(build, build.Device, shape)
     {
-        _value = empty(shape, build.Dtype, build.Device).DetachFromDisposeScope();
+    }
+
+    private Parameter(BuildContext build, Device device, ReadOnlySpan<long> shape)
+    {
+        _value = empty(shape, build.Dtype, device).DetachFromDisposeScope();
         _value.requires_grad = build.Options.Trainable;
         Shape = shape.ToArray();
         build.Own(this);
@@ -46,6 +52,21 @@ public sealed class Parameter : IDisposable
 
     /// <summary>Whether the memory is freed.</summary>
     public bool IsDisposed => _value.IsInvalid;
+
+    /// <summary>A matrix, which gets its memory later where the model is built so.</summary>
+    internal static Parameter Matrix(BuildContext build, long rows, long columns) =>
+        new(build, build.Options.DeferMatrices ? META : build.Device, [rows, columns]);
+
+    /// <summary>Gives a weight that was built without memory its storage.</summary>
+    internal void Allocate(Device device)
+    {
+        if (IsDisposed || _value.device_type != DeviceType.META || device.type == DeviceType.META)
+            return;
+        var (trainable, dtype) = (_value.requires_grad, _value.dtype);
+        _value.Dispose();
+        _value = empty([.. Shape], dtype, device).DetachFromDisposeScope();
+        _value.requires_grad = trainable;
+    }
 
     /// <summary>Replaces the still unwritten storage by a view of a larger one of equal type and shape.</summary>
     internal void MoveInto(Tensor view)

@@ -6,7 +6,11 @@ namespace Generated.Passes;
 /// <summary>What one attention layer keeps per token.</summary>
 /// <param name="KvHeads">Key/value heads of this rank.</param>
 /// <param name="HeadDim">Width of a head.</param>
-public readonly record struct CacheShape(int KvHeads, int HeadDim);
+public readonly record struct CacheShape(int KvHeads, int HeadDim)
+{
+    /// <summary>Scales with which keys and values are kept in 8 bits; null for as they are.</summary>
+    public KvScales? Scales { get; init; }
+}
 
 /// <summary>Keys and values of the tokens so far, allocated once; it grows only when told to.</summary>
 public sealed class KvCache : IDisposable
@@ -37,6 +41,16 @@ public sealed class KvCache : IDisposable
         return new KvCache(shapes.Select(s => new DenseKvSlot(s, batch, maxLength, dtype, device)));
     }
 
+    /// <summary>Creates a cache that keeps keys and values in 8 bits in layers that have scales, as they are in the others.</summary>
+    public static KvCache Create(IEnumerable<CacheShape> shapes, int batch, int maxLength, ScalarType dtype, Device device)
+    {
+        ArgumentNullException.ThrowIfNull(shapes);
+        ArgumentOutOfRangeException.ThrowIfLessThan(batch, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxLength, 1);
+        return new KvCache(shapes.Select<CacheShape, KvSlot>(
+            s => s.Scales is null ? new DenseKvSlot(s, batch, maxLength, dtype, device) : new Int8KvSlot(s, batch, maxLength, dtype, device)));
+    }
+
     /// <summary>Makes room for <paramref name="maxLength"/> tokens per row, keeping the first <paramref name="used"/>.</summary>
     public void Grow(int maxLength, int used)
     {
@@ -63,6 +77,9 @@ public abstract class KvSlot : IDisposable
 
     /// <summary>Memory it takes, in bytes.</summary>
     public abstract long Bytes { get; }
+
+    /// <summary>Whether what is read equals what was written.</summary>
+    public virtual bool IsExact => true;
 
     /// <summary>Writes keys and values of new tokens.</summary>
     /// <param name="keys">[batch, kvHeads, t, headDim].</param>
