@@ -16,7 +16,7 @@ internal sealed record ModelTarget(ArchitectureInfo Architecture, object Config,
         if (Path.Exists(name))
         {
             var reader = ConfigReader.Load(name);
-            var (architecture, config) = ModelLoader.ReadConfig(reader);
+            var (architecture, config) = ModelLoader.ReadAnyConfig(reader);
             return new ModelTarget(architecture, config, reader);
         }
 

@@ -11,6 +11,7 @@ internal sealed class CoverageReport(string location)
     private readonly List<string> _extra = [];
     private readonly List<string> _shapes = [];
     private readonly List<string> _types = [];
+    private readonly List<string> _otherTypes = [];
 
     public void Missing(string name, IReadOnlyList<long> shape) => _missing.Add($"{Describe.Name(name)} {Describe.Shape([.. shape])}");
 
@@ -21,13 +22,15 @@ internal sealed class CoverageReport(string location)
 
     public void WrongType(TensorInfo info) => _types.Add($"{Describe.Name(info.Name)} {info.DType.SafetensorsName()}");
 
+    public void WrongType(TensorInfo info, string expected) => _otherTypes.Add($"{Describe.Name(info.Name)} is {info.DType.SafetensorsName()} instead of {expected}");
+
     /// <exception cref="InvalidInputException">Anything was reported.</exception>
     public void ThrowIfAny()
     {
         string[] parts =
         [
             .. Part("it lacks", _missing), .. Part("it has tensors that the model does not know:", _extra),
-            .. Part("of another shape:", _shapes), .. Part("of a type that is no float:", _types),
+            .. Part("of another shape:", _shapes), .. Part("of a type that is no float:", _types), .. Part("of another type:", _otherTypes),
         ];
         if (parts.Length > 0)
             throw new InvalidInputException($"The checkpoint {location} does not fit the model that its config.json describes: {string.Join("; ", parts)}.");

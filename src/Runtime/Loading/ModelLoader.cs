@@ -24,6 +24,8 @@ public static class ModelLoader
         ArgumentException.ThrowIfNullOrEmpty(directory);
         options ??= new LoadOptions();
         var config = ConfigReader.Load(directory);
+        if (QuantizedFormats.Find(config) is { } format)
+            return format.Load(directory, config, options, cancellation);
         var (architecture, typed) = ReadConfig(config);
         using var checkpoint = Checkpoint.Open(directory);
         var source = Open(checkpoint, architecture, typed);
@@ -48,13 +50,21 @@ public static class ModelLoader
         }
     }
 
-    /// <summary>The architecture that a config selects, and the config in its typed form.</summary>
-    /// <exception cref="InvalidInputException">The architecture is unknown or the config contradicts itself.</exception>
+    /// <summary>The architecture that a config selects, and the config in its typed form, for whoever needs its weights as floats.</summary>
+    /// <exception cref="InvalidInputException">The architecture is unknown, the config contradicts itself, or the weights are quantized.</exception>
     public static (ArchitectureInfo Architecture, object Config) ReadConfig(ConfigReader config)
     {
         ArgumentNullException.ThrowIfNull(config);
-        if (config.Has("quantization_config"))
-            throw new InvalidInputException($"{config.Location}: 'quantization_config' says that the weights are quantized; load this checkpoint with Generated.Quant.");
+        if (config.Has(QuantizedFormats.Key))
+            throw new InvalidInputException($"{config.Location}: '{QuantizedFormats.Key}' says that the weights are quantized already; this needs the checkpoint that they were quantized from.");
+        return ReadAnyConfig(config);
+    }
+
+    /// <summary>The same whatever form the weights have.</summary>
+    /// <exception cref="InvalidInputException">The architecture is unknown or the config contradicts itself.</exception>
+    public static (ArchitectureInfo Architecture, object Config) ReadAnyConfig(ConfigReader config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
         var architecture = ArchitectureRegistry.Find(config);
         var typed = architecture.ReadConfig(config);
         try
@@ -74,7 +84,10 @@ public static class ModelLoader
     /// <exception cref="InvalidInputException">They are not, or there is no checkpoint.</exception>
     public static WeightFiles CheckWeights(string directory)
     {
-        var (architecture, config) = ReadConfig(ConfigReader.Load(directory));
+        var reader = ConfigReader.Load(directory);
+        if (QuantizedFormats.Find(reader) is { } format)
+            return format.Check(directory, reader);
+        var (architecture, config) = ReadConfig(reader);
         using var checkpoint = Checkpoint.Open(directory);
         var source = Open(checkpoint, architecture, config);
         return new WeightFiles(
@@ -90,10 +103,11 @@ public static class ModelLoader
     /// <summary>Size of a model's vocabulary: rows of its token embedding.</summary>
     internal static int Vocabulary(this CausalModel model) => model.Weights().Select(slot => slot.Layer).OfType<Embedding>().First().Count;
 
-    private static void Fill(CausalModel model, WeightSource source, Checkpoint checkpoint, IProgress<double>? progress, CancellationToken cancellation)
+    /// <summary>Fills every weight that is kept as floats.</summary>
+    internal static void Fill(CausalModel model, WeightSource source, Checkpoint checkpoint, IProgress<double>? progress, CancellationToken cancellation)
     {
-        var slots = model.Weights().Where(slot => !slot.IsTied).ToArray();
-        var total = slots.Sum(slot => slot.Count);
+        var slots = model.Weights().Where(slot => !slot.IsTied && slot.Parameter is not null).ToArray();
+        var total = Math.Max(1, slots.Sum(slot => slot.Count));
         long done = 0, mapped = 0;
         foreach (var slot in slots)
         {
@@ -113,7 +127,7 @@ public static class ModelLoader
     }
 
     /// <summary>A tokenizer is optional here; whoever needs one says why there is none.</summary>
-    private static (ITokenizer? Tokenizer, string? Problem) LoadTokenizer(string directory, int vocabulary)
+    internal static (ITokenizer? Tokenizer, string? Problem) LoadTokenizer(string directory, int vocabulary)
     {
         try
         {

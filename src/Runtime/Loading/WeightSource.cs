@@ -22,12 +22,26 @@ internal sealed class WeightSource
     /// <param name="config">Its typed config.</param>
     /// <exception cref="InvalidInputException">The checkpoint does not hold exactly this model's weights.</exception>
     public WeightSource(ITensorSource file, CheckpointLayout layout, ArchitectureInfo architecture, object config)
+        : this(file, layout, architecture, [.. architecture.TensorsOf(config)], new CoverageReport(file.Location), [])
+    {
+    }
+
+    /// <summary>The same for a checkpoint that holds only some weights as floats, and other tensors beside them.</summary>
+    /// <param name="file">The checkpoint.</param>
+    /// <param name="layout">Whose names and axes it has.</param>
+    /// <param name="architecture">The architecture.</param>
+    /// <param name="specs">The weights that are floats.</param>
+    /// <param name="problems">What is wrong with the others already.</param>
+    /// <param name="others">Names of the other tensors.</param>
+    /// <exception cref="InvalidInputException">The checkpoint does not hold exactly these tensors.</exception>
+    public WeightSource(
+        ITensorSource file, CheckpointLayout layout, ArchitectureInfo architecture, IReadOnlyList<TensorSpec> specs, CoverageReport problems, IEnumerable<string> others)
     {
         _file = file;
-        Specs = [.. architecture.TensorsOf(config)];
+        Specs = specs;
         var names = new CheckpointNames(file, layout, architecture.OptionalPrefix);
-        var problems = new CoverageReport(file.Location);
         var leftOver = new HashSet<string>(file.Tensors.Keys, StringComparer.Ordinal);
+        leftOver.ExceptWith(others);
         foreach (var spec in Specs)
         {
             var found = new List<FileTensor>();
@@ -60,7 +74,7 @@ internal sealed class WeightSource
         foreach (var name in leftOver.Where(name => !ignored.Contains(name)).Order(StringComparer.Ordinal))
             problems.Extra(file.Tensors[name]);
         problems.ThrowIfAny();
-        Dtype = file.Tensors[_stored.Values.First(tensors => tensors.Count > 0)[0].Name].DType.ToScalarType();
+        Dtype = _stored.Values.FirstOrDefault(tensors => tensors.Count > 0) is [var first, ..] ? file.Tensors[first.Name].DType.ToScalarType() : ScalarType.Float32;
     }
 
     /// <summary>Every tensor of the model.</summary>

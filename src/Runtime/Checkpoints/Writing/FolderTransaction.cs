@@ -17,11 +17,13 @@ public sealed partial class FolderTransaction : IDisposable
     private static readonly FileAccess FlushAccess = OperatingSystem.IsWindows() ? FileAccess.ReadWrite : FileAccess.Read;
 
     private readonly string _replaced;
+    private readonly bool _resumable;
     private FileStream? _lock;
 
-    private FolderTransaction(string target, FileStream held)
+    private FolderTransaction(string target, FileStream held, bool resumable)
     {
         Target = target;
+        _resumable = resumable;
         Folder = target + PartialSuffix;
         _replaced = target + ReplacedSuffix;
         _lock = held;
@@ -36,9 +38,10 @@ public sealed partial class FolderTransaction : IDisposable
     /// <summary>Starts a folder.</summary>
     /// <param name="target">The final folder; its parent is created where it is missing.</param>
     /// <param name="overwrite">Whether a folder that is there and not empty is replaced on <see cref="Commit"/>; otherwise it is refused.</param>
+    /// <param name="resumable">Whether what an interrupted run left in <see cref="Folder"/> is kept, and unfinished work stays for the next run.</param>
     /// <exception cref="InvalidInputException">The folder exists, or a file does.</exception>
     /// <exception cref="GeneratedException">Another process is writing it, or the parent cannot be written.</exception>
-    public static FolderTransaction Begin(string target, bool overwrite = false)
+    public static FolderTransaction Begin(string target, bool overwrite = false, bool resumable = false)
     {
         target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
         if (File.Exists(target))
@@ -47,7 +50,7 @@ public sealed partial class FolderTransaction : IDisposable
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(target) ?? throw new InvalidInputException($"{target} cannot be written as a folder."));
-            transaction = new FolderTransaction(target, Hold(target));
+            transaction = new FolderTransaction(target, Hold(target), resumable);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -97,7 +100,7 @@ public sealed partial class FolderTransaction : IDisposable
         Release();
     }
 
-    /// <summary>Without <see cref="Commit"/>, removes everything that was written.</summary>
+    /// <summary>Without <see cref="Commit"/>, removes everything that was written, unless it is to be resumed.</summary>
     public void Dispose()
     {
         if (_lock is null)
@@ -125,7 +128,8 @@ public sealed partial class FolderTransaction : IDisposable
                 Directory.Move(_replaced, Target);
         }
 
-        DeleteFolder(Folder);
+        if (!_resumable)
+            DeleteFolder(Folder);
     }
 
     private static FileStream Hold(string target)
