@@ -24,6 +24,7 @@ internal static class CommandLine
     {
         // Naming the assembly loads it, and its module registers what it declares.
         ArchitectureRegistry.Register(Models.GeneratedArchitectures.All);
+        Quant.Formats.QuantizedLoader.Register();
         var root = Build(terminal);
         var parse = root.Parse(args);
         if (parse.Errors.Count > 0)

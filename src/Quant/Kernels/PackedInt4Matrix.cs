@@ -77,8 +77,7 @@ public sealed unsafe class PackedInt4Matrix : PackedMatrix
     public static PackedInt4Matrix FromPacked(int outWidth, int inWidth, ReadOnlySpan<byte> packed, ReadOnlySpan<float> scales, int groupSize = 0,
         ReadOnlySpan<byte> zeros = default, ReadOnlySpan<int> groupIndex = default)
     {
-        var shape = CheckShape(outWidth, inWidth, groupSize, (long)outWidth * inWidth, scales.Length, zeros.Length);
-        var storage = new PackedStorage(shape.Blocks * (long)Int4Codes.BlockBytes, outWidth, scales, zeros, ColumnOrder.Of(groupIndex, inWidth, shape.GroupSize), Slack);
+        var (shape, storage) = Allocate(outWidth, inWidth, scales, groupSize, zeros, groupIndex);
         try
         {
             storage.Fill(packed);
@@ -89,6 +88,29 @@ public sealed unsafe class PackedInt4Matrix : PackedMatrix
             storage.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The same from bytes that are read straight into place.</summary>
+    internal static PackedInt4Matrix FromPacked(int outWidth, int inWidth, PackedReader packed, ReadOnlySpan<float> scales, int groupSize,
+        ReadOnlySpan<byte> zeros, ReadOnlySpan<int> groupIndex)
+    {
+        var (shape, storage) = Allocate(outWidth, inWidth, scales, groupSize, zeros, groupIndex);
+        try
+        {
+            storage.Fill(packed);
+            return new PackedInt4Matrix(shape, storage);
+        }
+        catch
+        {
+            storage.Dispose();
+            throw;
+        }
+    }
+
+    private static (PackedShape, PackedStorage) Allocate(int outWidth, int inWidth, ReadOnlySpan<float> scales, int groupSize, ReadOnlySpan<byte> zeros, ReadOnlySpan<int> groupIndex)
+    {
+        var shape = CheckShape(outWidth, inWidth, groupSize, (long)outWidth * inWidth, scales.Length, zeros.Length);
+        return (shape, new PackedStorage(shape.Blocks * (long)Int4Codes.BlockBytes, outWidth, scales, zeros, ColumnOrder.Of(groupIndex, inWidth, shape.GroupSize), Slack));
     }
 
     /// <inheritdoc/>

@@ -91,8 +91,7 @@ public sealed unsafe class PackedInt8Matrix : PackedMatrix
     public static PackedInt8Matrix FromPacked(int outWidth, int inWidth, ReadOnlySpan<byte> packed, ReadOnlySpan<float> scales, int groupSize = 0,
         ReadOnlySpan<short> zeros = default, ReadOnlySpan<int> groupIndex = default)
     {
-        var shape = CheckShape(outWidth, inWidth, groupSize, (long)outWidth * inWidth, scales.Length, zeros.Length);
-        var storage = new PackedStorage(shape.Blocks * (long)Int8Codes.BlockBytes, outWidth, scales, MemoryMarshal.AsBytes(zeros), ColumnOrder.Of(groupIndex, inWidth, shape.GroupSize), Slack);
+        var (shape, storage) = Allocate(outWidth, inWidth, scales, groupSize, zeros, groupIndex);
         try
         {
             storage.Fill(packed);
@@ -103,6 +102,29 @@ public sealed unsafe class PackedInt8Matrix : PackedMatrix
             storage.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The same from bytes that are read straight into place.</summary>
+    internal static PackedInt8Matrix FromPacked(int outWidth, int inWidth, PackedReader packed, ReadOnlySpan<float> scales, int groupSize,
+        ReadOnlySpan<short> zeros, ReadOnlySpan<int> groupIndex)
+    {
+        var (shape, storage) = Allocate(outWidth, inWidth, scales, groupSize, zeros, groupIndex);
+        try
+        {
+            storage.Fill(packed);
+            return new PackedInt8Matrix(shape, storage);
+        }
+        catch
+        {
+            storage.Dispose();
+            throw;
+        }
+    }
+
+    private static (PackedShape, PackedStorage) Allocate(int outWidth, int inWidth, ReadOnlySpan<float> scales, int groupSize, ReadOnlySpan<short> zeros, ReadOnlySpan<int> groupIndex)
+    {
+        var shape = CheckShape(outWidth, inWidth, groupSize, (long)outWidth * inWidth, scales.Length, zeros.Length);
+        return (shape, new PackedStorage(shape.Blocks * (long)Int8Codes.BlockBytes, outWidth, scales, MemoryMarshal.AsBytes(zeros), ColumnOrder.Of(groupIndex, inWidth, shape.GroupSize), Slack));
     }
 
     /// <inheritdoc/>

@@ -72,6 +72,9 @@ internal sealed unsafe class PackedStorage : IDisposable
         packed.CopyTo(new Span<byte>(Codes, packed.Length));
     }
 
+    /// <summary>The same, read straight into place.</summary>
+    public void Fill(PackedReader read) => read(new Span<byte>(Codes, checked((int)_codes.Bytes)));
+
     public void Dispose()
     {
         _codes.Dispose();
@@ -80,3 +83,6 @@ internal sealed unsafe class PackedStorage : IDisposable
         _order?.Dispose();
     }
 }
+
+/// <summary>Writes packed codes into their place.</summary>
+internal delegate void PackedReader(Span<byte> destination);

@@ -12,7 +12,8 @@ namespace Generated.Quant.Layers;
 /// </summary>
 /// <remarks>
 /// Few rows (decoding) go through packed kernels, many through dequantized tiles or exact integer products; <see cref="Eager"/> is the same by
-/// plain operators. Gradients reach the input (for adapters on a quantized base), never the weight.
+/// plain operators. Gradients reach the input (for adapters on a quantized base), never the weight. Where the dense layer divides its rows by
+/// their norms (NormHead), the quantized weight is that of the divided rows.
 /// </remarks>
 public sealed class QuantizedLinear : Linear
 {
@@ -64,6 +65,9 @@ public sealed class QuantizedLinear : Linear
             throw new InvalidInputException($"A linear of {replaced.InWidth} to {replaced.OutWidth} cannot be replaced by its quantized form: {e.Message}.", e);
         }
     }
+
+    /// <summary>The weight of this rank in float32, [out, in]; the caller's.</summary>
+    public Tensor Dequantize() => _product.Dequantize();
 
     /// <inheritdoc/>
     public override Flow Eager(Flow x)

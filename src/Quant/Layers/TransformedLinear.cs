@@ -11,8 +11,15 @@ public sealed class TransformedLinear : Linear
     private readonly Linear _inner;
     private readonly InputStep _input;
 
-    private TransformedLinear(Linear inner, InputStep input)
-        : base(inner) => (_inner, _input) = (inner, input);
+    private TransformedLinear(Linear inner, InputTransform transform)
+        : base(inner)
+    {
+        (_inner, Transform) = (inner, transform);
+        _input = new InputStep(transform, null, null, inner.Device, null);
+    }
+
+    /// <summary>The operation on this rank's channels.</summary>
+    public InputTransform Transform { get; }
 
     /// <summary>The linear behind the operation.</summary>
     public Linear Inner => _inner;
@@ -30,8 +37,11 @@ public sealed class TransformedLinear : Linear
         ArgumentNullException.ThrowIfNull(whole);
         if ((whole.Shift?.Length ?? inner.InWidth) != inner.InWidth || (whole.Divisor?.Length ?? inner.InWidth) != inner.InWidth)
             throw new InvalidInputException($"An input transform of {whole.Shift?.Length ?? whole.Divisor!.Length} channels does not fit a linear of {inner.InWidth} inputs.");
-        return new TransformedLinear(inner, new InputStep(LinearPart.Cut(whole, inner), null, null, inner.Device, null));
+        return new TransformedLinear(inner, LinearPart.Cut(whole, inner)!);
     }
+
+    /// <summary>The same from this rank's part of the operation.</summary>
+    internal static TransformedLinear OfPart(Linear inner, InputTransform part) => new(inner, part);
 
     /// <inheritdoc/>
     public override Flow Eager(Flow x) => _inner.Eager(x.With(_input.Transform(x.Value.to(ScalarType.Float32)).to(x.Value.dtype)));

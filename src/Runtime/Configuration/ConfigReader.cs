@@ -217,6 +217,18 @@ public sealed class ConfigReader
             : throw Wrong(key, value, "an object");
     }
 
+    /// <summary>Objects: a list. Empty where no key is there.</summary>
+    /// <exception cref="InvalidInputException">The value is no list of objects.</exception>
+    public IReadOnlyList<ConfigReader> ObjectArray(params ReadOnlySpan<string> keys)
+    {
+        if (Find(keys, out var key) is not { } value)
+            return [];
+        if (value.ValueKind != JsonValueKind.Array)
+            throw Wrong(key, value, "a list of objects");
+        return [.. value.EnumerateArray().Select((item, i) =>
+            item.ValueKind == JsonValueKind.Object ? new ConfigReader(item, Location, $"{_prefix}{key}[{i}].") : throw Wrong(key, item, "a list of objects"))];
+    }
+
     /// <summary>Refuses a config whose values contradict each other or are not supported.</summary>
     /// <param name="condition">What has to be true.</param>
     /// <param name="key">The key to name.</param>

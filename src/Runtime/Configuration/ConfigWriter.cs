@@ -66,6 +66,13 @@ public sealed class ConfigWriter
     /// <summary>Sets a list of texts.</summary>
     public void Set(string key, IEnumerable<string> values) => Put(key, JsonSerializer.Serialize(values.ToArray(), Indented));
 
+    /// <summary>Sets an object.</summary>
+    public void Set(string key, JsonObject value)
+    {
+        var (parent, name) = Parent(key);
+        parent[name] = value;
+    }
+
     /// <summary>A writer for the object under <paramref name="key"/>, which is made where it is absent.</summary>
     public ConfigWriter Object(string key)
     {

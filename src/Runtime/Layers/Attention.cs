@@ -41,6 +41,7 @@ public sealed class Attention
         if (isDivided && queryRange.Length * build.Group.Size != heads)
             throw new InvalidInputException($"{heads} attention heads cannot be divided over {build.Group.Size} ranks; use a tensor-parallel degree that divides {heads}.");
         Heads = (int)queryRange.Length;
+        WholeKvHeads = kvHeads;
         KvRange = isDivided ? Shard.Divide(0, kvHeads, 1, build.Group).Range : new WeightRange(0, kvHeads);
         KvHeads = (int)KvRange.Length;
         HeadDim = headDim;
@@ -79,6 +80,9 @@ public sealed class Attention
 
     /// <summary>Scales of keys and values that are rounded to 8 bits, or null.</summary>
     public KvScales? KvScales { get; private set; }
+
+    /// <summary>Key/value heads of the whole layer.</summary>
+    internal int WholeKvHeads { get; }
 
     /// <summary>This rank's key/value heads of the whole layer's.</summary>
     internal WeightRange KvRange { get; }

@@ -106,7 +106,7 @@ public static class ModelLoader
     /// <summary>Fills every weight that is kept as floats.</summary>
     internal static void Fill(CausalModel model, WeightSource source, Checkpoint checkpoint, IProgress<double>? progress, CancellationToken cancellation)
     {
-        var slots = model.Weights().Where(slot => !slot.IsTied && slot.Parameter is not null).ToArray();
+        var slots = model.Weights().Where(slot => slot.Parameter is not null && source.Stores(slot.Spec)).ToArray();
         var total = Math.Max(1, slots.Sum(slot => slot.Count));
         long done = 0, mapped = 0;
         foreach (var slot in slots)

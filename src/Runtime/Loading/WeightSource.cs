@@ -101,10 +101,13 @@ internal sealed class WeightSource
     /// <param name="axis">0 or 1, in the canonical layout.</param>
     /// <param name="range">Indices along the axis.</param>
     /// <param name="destination">Shaped as the range.</param>
-    public void Read(TensorSpec spec, int axis, WeightRange range, Tensor destination) => Read(_stored[spec.TiedTo ?? spec.Name], axis, range, destination);
+    public void Read(TensorSpec spec, int axis, WeightRange range, Tensor destination) => Read(_stored[Owner(spec)], axis, range, destination);
 
     /// <summary>Type of a weight in the file.</summary>
-    public DType TypeOf(TensorSpec spec) => _file.Tensors[_stored[spec.TiedTo ?? spec.Name][0].Name].DType;
+    public DType TypeOf(TensorSpec spec) => _file.Tensors[_stored[Owner(spec)][0].Name].DType;
+
+    /// <summary>Whether the file has values for a weight itself, and not only for the one it is tied to.</summary>
+    public bool Stores(TensorSpec spec) => _stored.ContainsKey(spec.Name);
 
     /// <summary>Refuses a checkpoint whose stored copy of a tied matrix is another matrix: the model would drop it in silence.</summary>
     /// <exception cref="InvalidInputException">A copy differs.</exception>
@@ -131,6 +134,8 @@ internal sealed class WeightSource
             }
         }
     }
+
+    private string Owner(TensorSpec spec) => spec.TiedTo is null || Stores(spec) ? spec.Name : spec.TiedTo;
 
     private void Read(IReadOnlyList<FileTensor> tensors, int axis, WeightRange range, Tensor destination)
     {
