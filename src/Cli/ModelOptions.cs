@@ -57,6 +57,7 @@ internal sealed class ModelOptions
 
     /// <summary>
     /// Runs work on as many ranks as asked for: here alone, or by starting this command line again under mpirun. Only the first rank writes.
+    /// All ranks' work has to come to the same exit code; what only one rank meets is an exception, and ends the job.
     /// </summary>
     public int OnRanks(ParseResult parse, Terminal terminal, Func<ICollective?, Terminal, int> work)
     {
@@ -65,8 +66,16 @@ internal sealed class ModelOptions
             throw new InvalidInputException($"--tp is {count}; it has to be at least 1.");
         if (count == 1)
             return work(null, terminal);
-        if (Launch.Ranks(count, [.. parse.Tokens.Select(token => token.Value)]) is { } code)
-            return code;
-        return Launch.Run(parse.GetRequiredValue(_device), group => work(group, group.Rank == 0 ? terminal : Terminal.Silent));
+        if (Launch.Ranks(count, [.. parse.Tokens.Select(token => token.Value)], terminal.Fail) is { } jobCode)
+            return jobCode;
+        var code = CommandLine.Success;
+        var runCode = Launch.Run(parse.GetRequiredValue(_device), group =>
+        {
+            var own = work(group, group.Rank == 0 ? terminal : Terminal.Silent);
+            // A launcher ends the job at the first rank that ends with an error: the one that has written tells it.
+            code = group.AllGatherBytes([(byte)own]).Max(bytes => bytes[0]);
+            return CommandLine.Success;
+        });
+        return runCode != CommandLine.Success ? runCode : RankEnvironment.Current.Rank == 0 ? code : CommandLine.Success;
     }
 }

@@ -16,7 +16,7 @@ internal static class BuildPrinter
             foreach (var member in plan.Members) Prepare(writer, plan.Spec, member);
             writer.Line("var layers = new LayerSet").Line("{");
             using (writer.Indented("};"))
-                foreach (var member in plan.Members) writer.Line($"{member.Spec.Member} = {Value(member)},");
+                foreach (var member in plan.Members) writer.Line($"{member.Spec.Member} = {Value(plan.Spec, member)},");
             foreach (var group in plan.Fused)
                 writer.Line($"layers.{group.Name} = new {Names.Layers("FusedLinear")}(build, {string.Join(", ", group.Members.Select(m => $"() => {Local(m.Access)}"))});");
             writer.Line("Layers = layers;");
@@ -46,7 +46,7 @@ internal static class BuildPrinter
                 writer.Line($"var {local} = {use.When} ? new {use.Part.FullName}({Arguments(spec, use.Part, use.Widths)}) : null;").Line($"{local}?.Build(build);").Blank();
                 break;
             case var _ when member.IsShared:
-                writer.Line($"var {local} = {Creation(member)};").Blank();
+                writer.Line($"var {local} = {Creation(spec, member)};").Blank();
                 break;
         }
     }
@@ -60,14 +60,14 @@ internal static class BuildPrinter
         return string.Join(", ", spec.Parameters.Select(p => p.IsConfig ? caller.ConfigParameter : widths[given++].Code));
     }
 
-    private static string Value(MemberPlan member)
+    private static string Value(ClassSpec spec, MemberPlan member)
     {
         if (member.IsShared || member.Spec is RepeatSpec or UseSpec) return LocalName(member);
-        var creation = Creation(member);
+        var creation = Creation(spec, member);
         return member.Spec.When is { } when ? $"{when} ? {creation} : null" : creation;
     }
 
-    private static string Creation(MemberPlan member)
+    private static string Creation(ClassSpec spec, MemberPlan member)
     {
         var arguments = string.Join(", ", member.Spec switch
         {
@@ -82,7 +82,7 @@ internal static class BuildPrinter
             _ => throw new InvalidOperationException($"No constructor for {member.Spec.GetType().Name}."),
         });
         var type = member.Spec is LinearSpec ? Names.Layers("DenseLinear") : LayerSetPrinter.Type(member.Spec);
-        return $"new {type}(build, {arguments})";
+        return $"new {type}(build.At({Quoting.Literal($"{spec.Name}.{member.Spec.Member}")}), {arguments})";
     }
 
     private static IEnumerable<string> Linear(LinearSpec linear, Split split)

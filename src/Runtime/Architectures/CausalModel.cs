@@ -129,9 +129,19 @@ public abstract class CausalModel : IDisposable
     }
 
     /// <summary>Builds the layers and keeps what owns their memory.</summary>
+    /// <exception cref="InvalidInputException">A layer cannot be built or divided as asked; the message names it.</exception>
     public void Initialize(BuildContext build)
     {
-        Build(build);
+        try
+        {
+            Build(build);
+        }
+        catch (InvalidInputException e) when (build.Layer is { } layer)
+        {
+            build.Dispose();
+            throw new InvalidInputException($"{layer}: {e.Message}", e);
+        }
+
         _context = build;
     }
 

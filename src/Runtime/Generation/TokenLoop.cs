@@ -1,5 +1,6 @@
 using Generated.Architectures;
 using Generated.Native;
+using Generated.Parallel;
 using Generated.Passes;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -47,6 +48,8 @@ internal sealed class TokenLoop : IDisposable
         using var logits = _inputs is null ? Prefill() : Decode();
         _ids?.Dispose();
         _ids = _samplers.Length == 0 ? ArgMax(logits) : Sample(logits);
+        if (_model.Context.Group is { Size: > 1 } group)
+            TakeFirstRanks(_ids, group);
         return _next;
     }
 
@@ -83,9 +86,24 @@ internal sealed class TokenLoop : IDisposable
     private Tensor ArgMax(Tensor logits)
     {
         var ids = logits.argmax(-1);
+        Read(ids);
+        return ids;
+    }
+
+    /// <summary>
+    /// All ranks go on with the first one's choice, whatever the last bit of their own logits is: ranks with different
+    /// tokens, or that end at different ones, would never meet again.
+    /// </summary>
+    private void TakeFirstRanks(Tensor ids, ICollective group)
+    {
+        group.Broadcast(ids, 0);
+        Read(ids);
+    }
+
+    private void Read(Tensor ids)
+    {
         using var host = ids.cpu();
         Values<long>(host).CopyTo(_next);
-        return ids;
     }
 
     private Tensor Sample(Tensor logits)

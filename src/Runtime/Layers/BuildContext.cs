@@ -18,15 +18,22 @@ public sealed class BuildContext : IDisposable
     private readonly Dictionary<int, ICollective> _replicaGroups = [];
     private readonly List<IDisposable> _owned = [];
     private readonly ICollective? _ownGroup;
+    private readonly LayerPath _path;
     private BuildContext? _forBlocks;
 
     /// <param name="options">Type, device and group.</param>
     public BuildContext(BuildOptions options)
+        : this(options, new LayerPath())
+    {
+    }
+
+    private BuildContext(BuildOptions options, LayerPath path)
     {
         ArgumentNullException.ThrowIfNull(options);
         if (options.Dtype is not (ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16 or ScalarType.Float64))
             throw new InvalidInputException($"Weights cannot be {options.Dtype}: use float32, bfloat16 or float16.");
         Options = options;
+        _path = path;
         Group = options.TensorParallel ?? (_ownGroup = new SingleCollective());
     }
 
@@ -34,7 +41,7 @@ public sealed class BuildContext : IDisposable
     public BuildOptions Options { get; }
 
     /// <summary>What the model's blocks are built with: this, or, where they are streamed, a context that gives them no memory.</summary>
-    public BuildContext ForBlocks => !Options.StreamsBlocks ? this : _forBlocks ??= Own(new BuildContext(Options with { Device = META, StreamsBlocks = false }));
+    public BuildContext ForBlocks => !Options.StreamsBlocks ? this : _forBlocks ??= Own(new BuildContext(Options with { Device = META, StreamsBlocks = false }, _path));
 
     /// <summary>Type of weights and activations.</summary>
     public ScalarType Dtype => Options.Dtype;
@@ -53,6 +60,18 @@ public sealed class BuildContext : IDisposable
 
     /// <summary>Linears that run as one product.</summary>
     internal IReadOnlyList<FusedLinear> Fused => _fused;
+
+    /// <summary>Declared path of the layer that is being built, for messages; null before the first.</summary>
+    internal string? Layer => _path.Value;
+
+    /// <summary>Says which layer is built next; emitted code calls it.</summary>
+    /// <param name="layer">Its declared path, for example <c>LlamaBlock.Q</c>.</param>
+    /// <returns>This context.</returns>
+    public BuildContext At(string layer)
+    {
+        _path.Value = layer;
+        return this;
+    }
 
     /// <summary>Reserves a slot of the KV cache.</summary>
     /// <returns>The slot's index.</returns>
@@ -101,5 +120,11 @@ public sealed class BuildContext : IDisposable
             resource.Dispose();
         _owned.Clear();
         _ownGroup?.Dispose();
+    }
+
+    /// <summary>Shared with the contexts of blocks, which build layers in between.</summary>
+    private sealed class LayerPath
+    {
+        public string? Value { get; set; }
     }
 }

@@ -26,6 +26,9 @@ public abstract class Linear : IWeighted, IDisposable
         Device = build.Device;
         InputParts = (Shard.Kind == ShardKind.Row ? Shard : Shard.None).Parts(inWidth, Group);
         OutputParts = (Shard.Kind == ShardKind.Row ? Shard.None : Shard).Parts(outWidth, Group);
+        // Ranks that hold the same inputs would add the same products to the sum.
+        if (InputParts.Any(p => p.Replicas > 1))
+            throw new InvalidInputException($"{inWidth} features in {inWidth / Shard.Unit} units of {Shard.Unit} cannot be divided over {Group.Size} ranks; use a tensor-parallel degree of at most {inWidth / Shard.Unit}.");
     }
 
     /// <summary>A linear in the place of another: same widths, division and group.</summary>

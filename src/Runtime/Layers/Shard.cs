@@ -116,7 +116,8 @@ public sealed class Shard
             return new Part(new(start + group.Rank / replicas * unit, unit), replicas);
         }
 
-        throw new InvalidInputException($"{units} units of {unit} features cannot be divided over {group.Size} ranks; use a tensor-parallel degree that divides {units}.");
+        var what = unit == 1 ? $"{width} features" : $"{width} features in {units} units of {unit}";
+        throw new InvalidInputException($"{what} cannot be divided over {group.Size} ranks; use a tensor-parallel degree that divides {units}.");
     }
 
     /// <summary>Consecutive features a rank holds.</summary>

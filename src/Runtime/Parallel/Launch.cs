@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using Generated.Kernels;
 using Generated.Native;
 using Generated.Parallel.Mpi;
 using Generated.Parallel.Nccl;
@@ -25,9 +26,10 @@ public static class Launch
     /// </summary>
     /// <param name="count">Number of ranks.</param>
     /// <param name="args">The program's arguments, passed on.</param>
+    /// <param name="report">Gets each message with which ranks have failed; null writes them to standard error.</param>
     /// <returns>The job's exit code, or null if this process is to do the work: it is a rank of a job of that size, or one rank is enough.</returns>
     /// <exception cref="InvalidInputException">mpirun is missing, or the program runs under a launcher with another number of ranks.</exception>
-    public static int? Ranks(int count, IReadOnlyList<string> args)
+    public static int? Ranks(int count, IReadOnlyList<string> args, Action<string>? report = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         var environment = RankEnvironment.Current;
@@ -44,7 +46,7 @@ public static class Launch
         // The same number in every rank, before libgomp reads it: threads of all ranks together use each core once.
         if (Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is null)
             start.Environment["OMP_NUM_THREADS"] = Math.Max(1, Environment.ProcessorCount / count).ToString(CultureInfo.InvariantCulture);
-        return FailureReport.Collect(start.Environment, () => WaitFor(start));
+        return FailureReport.Collect(start.Environment, () => WaitFor(start), report ?? Console.Error.WriteLine);
     }
 
     /// <summary>
@@ -100,7 +102,11 @@ public static class Launch
         var world = MpiCollective.World();
         var own = Devices.Parse(onGpu ? "cuda" : device);
         if (Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is null)
+        {
             torch.set_num_threads(environment.ThreadsPerRank);
+            ThreadTeam.Shared.Resize(environment.ThreadsPerRank);
+        }
+
         return onGpu ? NcclCollective.Connect(world, own) : world;
     }
 
