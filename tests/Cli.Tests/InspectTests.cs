@@ -1,3 +1,8 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using Generated.Architectures;
+using Generated.Configuration;
+
 namespace Cli.Tests;
 
 public sealed class InspectTests
@@ -44,6 +49,44 @@ public sealed class InspectTests
         Assert.Contains("norm LlamaBlock.MlpNorm → LlamaBlock.Mlp.Gate, LlamaBlock.Mlp.Up: a scale folds into them", run.Output);
         Assert.Contains("one product: LlamaBlock.Q + LlamaBlock.K + LlamaBlock.V", run.Output);
         Assert.Contains("model.layers.0.mlp.down_proj.weight", run.Output);
+    }
+
+    /// <summary>Whatever is derived is shown, for every published size and every recorded checkpoint.</summary>
+    [Fact]
+    public async Task EveryPresetAndFixture_ShowsItsStructure()
+    {
+        RuntimeHelpers.RunModuleConstructor(typeof(Generated.Models.Llama).Module.ModuleHandle);
+        var presets = ArchitectureRegistry.All.SelectMany(a => a.Presets).Select(p => p.Name).ToList();
+        var fixtures = Directory.EnumerateDirectories(Data.Fixture()).Where(folder => File.Exists(Path.Combine(folder, "config.json"))).ToList();
+        Assert.True(presets.Count > 80 && fixtures.Count > 20, $"{presets.Count} presets, {fixtures.Count} fixtures");
+        foreach (var name in presets.Concat(fixtures))
+        {
+            var json = (await Run.Of("inspect", name, "--json")).Ok().Json.Single();
+            var text = (await Run.Of("inspect", name)).Ok().Output;
+            var config = ConfigReader.Parse(Encoding.UTF8.GetBytes(json.GetProperty("config").GetRawText()), name);
+            var architecture = ArchitectureRegistry.All.Single(a => a.Name == json.GetProperty("architecture").GetString());
+            var structure = architecture.StructureOf(architecture.ReadConfig(config));
+
+            Assert.Equal(structure.NormGroups.Select(g => (g.Norm, g.IsFoldable, g.IsShortcut)), json.GetProperty("norm_groups").EnumerateArray().Select(g =>
+                (g.GetProperty("norm").GetString()!, g.GetProperty("foldable").GetBoolean(), g.GetProperty("post_norm_shortcut").GetBoolean())));
+            Assert.Equal(structure.Linears.Select(l => (l.Path, l.Output)), json.GetProperty("linears").EnumerateArray().Select(l => (l.GetProperty("path").GetString()!, l.GetProperty("output").GetInt32())));
+            Assert.Equal(structure.ScalePairs.Select(p => p.Source), json.GetProperty("scale_pairs").EnumerateArray().Select(p => p.GetProperty("source").GetString()!));
+            Assert.Equal(structure.FusedGroups.Count, json.GetProperty("fused").GetArrayLength());
+            Assert.Equal(structure.Exchanges.Select(e => e.Path), json.GetProperty("exchanges").EnumerateArray().Select(e => e.GetProperty("after").GetString()!));
+
+            Assert.All(structure.NormGroups, g => Assert.Contains($"norm {g.Norm} → {(g.Linears.Count > 0 ? string.Join(", ", g.Linears) : "no linear")}: {(g.IsFoldable ? "a scale folds" : "not foldable (")}", text));
+            Assert.All(structure.Linears, l => Assert.Contains($"{l.Input} → {l.Output}", text));
+            Assert.All(structure.FusedGroups, f => Assert.Contains($"one product: {string.Join(" + ", f.Linears)}", text));
+        }
+    }
+
+    [Fact]
+    public async Task Text_OfAPostNormShortcut_SaysSo()
+    {
+        var text = (await Run.Of("inspect", "chatglm-6b")).Ok().Output;
+        Assert.Contains("norm ChatGlmBlock.AttnNorm → ChatGlmBlock.Qkv: not foldable (it also feeds the residual scaled by Alpha: a post-norm shortcut)", text);
+        Assert.Contains("scale moves: section 3 of 3 of ChatGlmBlock.Qkv → ChatGlmBlock.Dense (through attention)", text);
+        Assert.Contains("norm Bloom.EmbedNorm → no linear: not foldable (it feeds 'Blocks')", (await Run.Of("inspect", "bloom-7b1")).Ok().Output);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Generated.Architectures;
 
 namespace Generated.Cli.Inspection;
 
@@ -30,6 +31,7 @@ internal static class FactsJson
             json.WriteString("norm", group.Norm);
             Names(json, "linears", group.Linears);
             json.WriteBoolean("foldable", group.IsFoldable);
+            json.WriteBoolean("post_norm_shortcut", group.IsShortcut);
             json.WriteString("reason", group.Reason);
             json.WriteEndObject();
         }
@@ -45,6 +47,7 @@ internal static class FactsJson
             json.WriteNumber("input", linear.Input);
             json.WriteNumber("output", linear.Output);
             json.WriteBoolean("bias", linear.HasBias);
+            json.WriteString("tied_to", linear.TiedTo);
             json.WriteString("partition", linear.Partition.ToString().ToLowerInvariant());
             json.WriteEndObject();
         }
@@ -57,6 +60,29 @@ internal static class FactsJson
             foreach (var path in group.Linears)
                 json.WriteStringValue(path);
             json.WriteEndArray();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("scale_pairs");
+        foreach (var pair in facts.Structure.ScalePairs)
+        {
+            json.WriteStartObject();
+            json.WriteString("source", pair.Source);
+            if (pair.Section is { } section)
+                json.WriteNumber("section", section.Index);
+            Names(json, "targets", pair.Targets);
+            json.WriteString("through", pair.Kind == ScalePairKind.Value ? "attention" : "mlp");
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("exchanges");
+        foreach (var exchange in facts.Structure.Exchanges)
+        {
+            json.WriteStartObject();
+            json.WriteString("after", exchange.Path);
+            json.WriteString("kind", exchange.Kind == ExchangeKind.Sum ? "sum" : "gather");
+            json.WriteEndObject();
         }
 
         json.WriteEndArray();

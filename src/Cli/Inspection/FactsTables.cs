@@ -30,7 +30,8 @@ internal static class FactsTables
         foreach (var group in structure.NormGroups)
         {
             var readers = group.Linears.Count > 0 ? string.Join(", ", group.Linears) : "no linear";
-            terminal.Output.WriteLine($"norm {group.Norm} → {readers}: {(group.IsFoldable ? "a scale folds into them" : "not foldable, " + group.Reason)}");
+            var verdict = group.IsFoldable ? "a scale folds into them" : $"not foldable ({group.Reason}{(group.IsShortcut ? ": a post-norm shortcut" : "")})";
+            terminal.Output.WriteLine($"norm {group.Norm} → {readers}: {verdict}");
         }
 
         var linears = Table("linear (adapter site)", "shape", "input shared with", "tensor parallel");
@@ -39,7 +40,11 @@ internal static class FactsTables
         terminal.Console.Write(linears);
 
         foreach (var pair in structure.ScalePairs)
-            terminal.Output.WriteLine($"scale moves: {pair.Source} → {string.Join(", ", pair.Targets)} ({(pair.Kind == ScalePairKind.Value ? "through attention" : "through the gate")})");
+        {
+            var section = pair.Section is { } cut ? $"section {cut.Index + 1} of {cut.Widths.Count} of " : "";
+            terminal.Output.WriteLine($"scale moves: {section}{pair.Source} → {string.Join(", ", pair.Targets)} (through {(pair.Kind == ScalePairKind.Value ? "attention" : "the MLP")})");
+        }
+
         foreach (var fused in structure.FusedGroups)
             terminal.Output.WriteLine($"one product: {string.Join(" + ", fused.Linears)}");
         terminal.Output.WriteLine($"exchanges between ranks: {string.Join(", ", structure.Exchanges.Select(e => $"{e.Kind.ToString().ToLowerInvariant()} after {e.Path}"))}");
