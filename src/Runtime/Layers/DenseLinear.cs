@@ -10,7 +10,7 @@ namespace Generated.Layers;
 public sealed class DenseLinear : Linear
 {
     private readonly BuildContext _build;
-    private readonly bool _unitRows;
+    private bool _unitRows;
     private readonly bool _hasReplicas;
     private Parameter? _bias;
     private Tensor? _unitRowWeight;
@@ -46,6 +46,21 @@ public sealed class DenseLinear : Linear
 
     /// <summary>The embedding whose matrix this layer shares, or null.</summary>
     public Embedding? TiedTo { get; }
+
+    /// <summary>Whether each row of the matrix is divided by its L2 norm before use.</summary>
+    public bool HasUnitRows => _unitRows;
+
+    /// <summary>Divides each row of the matrix by its L2 norm for good, where that is done before every use; the function stays.</summary>
+    internal void FixUnitRows()
+    {
+        if (!_unitRows)
+            return;
+        using var _ = no_grad();
+        using var rows = F.normalize(Weight.Value, dim: 1);
+        Weight.Value.copy_(rows);
+        Weight.Changed();
+        _unitRows = false;
+    }
 
     /// <summary>Gives the layer a bias of zeros if it has none.</summary>
     public void EnsureBias()

@@ -1,0 +1,106 @@
+using Generated.Architectures;
+using Generated.Layers;
+using Generated.Quant.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Quant.Pipeline;
+
+/// <summary>
+/// Moves an offset z and a scale s per channel out of a value, x' = (x − z) / s, without changing the function: the linears behind
+/// get W' = W · s and b' = b + W · z, and what is in front gives x' instead of x.
+/// </summary>
+internal static class Folding
+{
+    /// <summary>Carries a transform out.</summary>
+    /// <param name="unit">Where; its linears are dense.</param>
+    /// <param name="site">The value and what absorbs.</param>
+    /// <param name="shift">z; null for none.</param>
+    /// <param name="scale">s, above zero; null for none.</param>
+    public static void Apply(Unit unit, SitePlan site, float[]? shift, float[]? scale)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        var device = unit.Context.Device;
+        var (z, s) = (shift is null ? null : tensor(shift, device: device), scale is null ? null : tensor(scale, device: device));
+        foreach (var linear in site.Absorber == Absorber.Inserted ? site.Quantized : site.Linears)
+        {
+            var dense = Dense(unit, linear.Path);
+            dense.FixUnitRows();
+            if (z is not null)
+                AddToBias(dense, dense.Weight.Value.matmul(z));
+            if (s is not null)
+            {
+                dense.Weight.Value.mul_(s);
+                dense.Weight.Changed();
+            }
+        }
+
+        switch (site.Absorber)
+        {
+            case Absorber.Norm:
+                Absorb(unit.Norm(site.Norm!.Norm), z, s);
+                break;
+            case Absorber.Source:
+                Absorb(Dense(unit, site.Pair!.Source), site.Pair, s!);
+                break;
+            default:
+                foreach (var slot in site.Quantized.Select(linear => unit.Linears[linear.Path]))
+                    slot.Linear = TransformedLinear.Create(slot.Linear, new InputTransform(shift, scale));
+                break;
+        }
+    }
+
+    /// <summary>The dense linear at a path, behind an inserted operation or not.</summary>
+    public static DenseLinear Dense(Unit unit, string path) => unit.Linears[path].Linear switch
+    {
+        DenseLinear dense => dense,
+        TransformedLinear { Inner: DenseLinear dense } => dense,
+        var other => throw new InvalidOperationException($"'{path}' is a {other.GetType().Name}, which holds no matrix to change."),
+    };
+
+    private static void AddToBias(DenseLinear dense, Tensor product)
+    {
+        dense.EnsureBias();
+        dense.Bias!.Value.add_(product);
+        dense.Bias.Changed();
+    }
+
+    /// <summary>n · w + b becomes n · (w / s) + (b − z) / s.</summary>
+    private static void Absorb(INorm norm, Tensor? z, Tensor? s)
+    {
+        if (z is not null)
+        {
+            norm.EnsureBias();
+            norm.Bias!.Value.sub_(z);
+        }
+
+        if (s is not null)
+        {
+            norm.Weight.Value.div_(s);
+            norm.Bias?.Value.div_(s);
+        }
+
+        norm.Weight.Changed();
+        norm.Bias?.Changed();
+    }
+
+    /// <summary>The source's output rows are divided by s; in a fused output only those of the section.</summary>
+    private static void Absorb(DenseLinear source, ScalePair pair, Tensor s)
+    {
+        var all = ones(source.OutWidth, device: s.device);
+        if (pair.Section is not { } section)
+            all.copy_(s);
+        else
+        {
+            using var groups = all.view(section.Groups, -1);
+            using var rows = groups.narrow(1, section.Widths.Take(section.Index).Sum(), section.Widths[section.Index]);
+            rows.copy_(s.view(section.Groups, -1));
+        }
+
+        source.Weight.Value.div_(all.unsqueeze(-1));
+        source.Weight.Changed();
+        source.Bias?.Value.div_(all);
+        source.Bias?.Changed();
+    }
+}
