@@ -45,8 +45,9 @@ internal static class Folding
                 Absorb(Dense(unit, site.Pair!.Source), site.Pair, s!);
                 break;
             default:
+                var transform = unit.Inserted[site.Site] = new InputTransform(shift, scale);
                 foreach (var slot in site.Quantized.Select(linear => unit.Linears[linear.Path]))
-                    slot.Linear = TransformedLinear.Create(slot.Linear, new InputTransform(shift, scale));
+                    slot.Linear = TransformedLinear.Create(slot.Linear, transform);
                 break;
         }
     }

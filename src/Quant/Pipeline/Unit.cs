@@ -2,6 +2,7 @@ using Generated.Architectures;
 using Generated.Layers;
 using Generated.Loading;
 using Generated.Passes;
+using Generated.Quant.Layers;
 using static TorchSharp.torch;
 
 namespace Generated.Quant.Pipeline;
@@ -25,6 +26,9 @@ internal abstract class Unit : IDisposable
 
     /// <summary>Its linears by declared path.</summary>
     public IReadOnlyDictionary<string, LinearSlot> Linears => _linears ??= FindLinears().ToDictionary(slot => slot.Path, StringComparer.Ordinal);
+
+    /// <summary>Operations that were inserted in front of a site's quantized linears.</summary>
+    public Dictionary<string, InputTransform> Inserted { get; } = new(StringComparer.Ordinal);
 
     /// <summary>The norm at a declared path.</summary>
     public INorm Norm(string path)

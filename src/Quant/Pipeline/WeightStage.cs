@@ -1,0 +1,116 @@
+using Generated.Architectures;
+using Generated.Layers;
+using Generated.Quant.Analysis;
+using Generated.Quant.Layers;
+using Generated.Quant.Methods;
+using Generated.Quant.Recipes;
+using Generated.Quant.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Quant.Pipeline;
+
+/// <summary>Rounds the linears of a site and puts the quantized ones in their places.</summary>
+/// <param name="recipe">The methods.</param>
+internal sealed class WeightStage(QuantRecipe recipe)
+{
+    private const float Int8 = 127;
+
+    /// <summary>Quantizes every linear of a site that the recipe does not keep.</summary>
+    /// <param name="unit">Holds them; afterwards it holds their quantized forms.</param>
+    /// <param name="site">The site.</param>
+    /// <param name="record">What calibration saw of the value, behind an inserted operation.</param>
+    public IReadOnlyList<(string Path, LinearState State, LinearReport Report)> Run(Unit unit, SitePlan site, SiteRecord record)
+    {
+        using var noGrad = no_grad();
+        using var sample = record.Sample.ToTensor();
+        var scale = record.Threshold is { } observer ? (float)(observer.Threshold() / Int8) : (float?)null;
+        return [.. site.Quantized.Select(linear => Quantize(unit, site, linear, record, sample, scale))];
+    }
+
+    private (string, LinearState, LinearReport) Quantize(Unit unit, SitePlan site, LinearPlan linear, SiteRecord record, Tensor sample, float? scale)
+    {
+        using var scope = NewDisposeScope();
+        var dense = Folding.Dense(unit, linear.Path);
+        dense.FixUnitRows();
+        var weight = dense.Weight.Value;
+        var format = linear.Choice.Weights!;
+        var clip = Clip(site, linear.Path, weight, sample, format);
+        var report = new LinearReport(linear.Path, linear.Info.Name.Replace("{i}", unit.Block.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal), unit.Block)
+        {
+            Method = "nearest",
+            Transform = Describe(site),
+        };
+        QuantizedWeight codes;
+        if (recipe.Gptq is { } gptq)
+        {
+            var result = GptqQuantizer.Quantize(weight, record.Hessian!, format, gptq, recipe.Rounding, clip);
+            (codes, report) = (result.Weight, report.With(result));
+        }
+        else
+        {
+            codes = RoundToNearest.Quantize(weight, format, recipe.Rounding, clip);
+        }
+
+        var activations = linear.Choice.Activations;
+        var state = new LinearState
+        {
+            Weight = codes,
+            Bias = dense.Bias?.Value.to_type(ScalarType.Float32).cpu().data<float>().ToArray(),
+            Input = record.Transform,
+            Activations = activations,
+            // An input that was always zero has no range; any scale gives its zeros.
+            InputScale = activations?.Per == ActivationGranularity.Tensor ? scale > 0 ? scale : 1 : null,
+        };
+        report = report with { InputScale = state.InputScale };
+        return (linear.Path, state, report.With(Replace(unit, linear.Path, dense, state, sample)));
+    }
+
+    /// <summary>Puts the quantized linear in its place and measures what that changes on sampled tokens.</summary>
+    private static ErrorMeasure Replace(Unit unit, string path, DenseLinear dense, LinearState state, Tensor sample)
+    {
+        var slot = unit.Linears[path];
+        // The sample is what comes out of an inserted operation; the measured linear must not apply it once more.
+        using var bare = QuantizedLinear.Create(dense, state with { Input = null });
+        using var expected = dense.Product(sample, true);
+        using var actual = bare.Product(sample, true);
+        var error = new ErrorMeasure().Add(expected, actual);
+        var before = slot.Linear;
+        slot.Linear = QuantizedLinear.Create(dense, state);
+        before.Dispose();
+        return error;
+    }
+
+    /// <summary>
+    /// Thresholds of the weights that are clipped. Queries and keys are not: what they lose goes through a softmax, which the error of
+    /// a linear's output does not tell.
+    /// </summary>
+    private Tensor? Clip(SitePlan site, string path, Tensor weight, Tensor sample, WeightFormat format)
+    {
+        if (recipe.AutoClip is not { } options || (site.Values is { } values && (values.Source != path)))
+            return null;
+        var thresholds = AutoClip.Thresholds(weight, sample, format, options, recipe.Rounding);
+        if (site.Values?.Section is not { } section)
+            return thresholds;
+        // One linear gives queries, keys and values: only the rows of the values are clipped.
+        using var rows = zeros(thresholds.shape[0], ScalarType.Bool, thresholds.device);
+        using var groups = rows.view(section.Groups, -1);
+        groups.narrow(1, section.Widths.Take(section.Index).Sum(), section.Widths[section.Index]).fill_(true);
+        using (thresholds)
+            return where(rows.unsqueeze(-1), thresholds, full_like(thresholds, float.PositiveInfinity));
+    }
+
+    private string Describe(SitePlan site)
+    {
+        if (!site.IsTransformed)
+            return "";
+        var methods = new[] { site.Shifts ? "shift" : null, site.Scales ? recipe.Awq is null ? "smooth" : "awq" : null }.OfType<string>();
+        var place = site.Absorber switch
+        {
+            Absorber.Norm => "into " + site.Norm!.Norm,
+            Absorber.Source => "into " + site.Pair!.Source,
+            _ => "by an inserted operation",
+        };
+        return $"{string.Join(" and ", methods)} {place}";
+    }
+}
