@@ -61,6 +61,7 @@ internal static class CommandLine
             VerifyCommand.Create(terminal),
             EvaluateCommand.Create(terminal),
             ConvertCommand.Create(terminal),
+            QuantizeCommand.Create(terminal),
             PretrainCommand.Create(terminal),
             BenchCommand.Create(terminal),
             TokenizeCommand.Create(terminal),

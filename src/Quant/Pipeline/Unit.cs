@@ -18,7 +18,7 @@ internal abstract class Unit : IDisposable
     /// <summary>For people: "block 3".</summary>
     public abstract string Title { get; }
 
-    /// <summary>Its checkpoint tensors with their parameters.</summary>
+    /// <summary>Its checkpoint tensors with their parameters; both ends of a model have those of both.</summary>
     public abstract IEnumerable<WeightSlot> Slots { get; }
 
     /// <summary>What its layers were built with.</summary>
@@ -41,6 +41,12 @@ internal abstract class Unit : IDisposable
     /// <summary>Its full pass; the result is the caller's.</summary>
     public abstract Tensor Run(Tensor input, PassContext pass);
 
+    /// <summary>The same for a prompt, filling a cache.</summary>
+    public virtual Tensor Prefill(Tensor input, PassContext pass) => Run(input, pass);
+
+    /// <summary>The same for one new token.</summary>
+    public virtual Tensor Decode(Tensor input, PassContext pass) => Run(input, pass);
+
     /// <inheritdoc/>
     public abstract void Dispose();
 
@@ -50,6 +56,9 @@ internal abstract class Unit : IDisposable
 /// <summary>A block.</summary>
 internal sealed class BlockUnit(StreamedBlock loaded) : Unit
 {
+    /// <summary>The block with its weights.</summary>
+    public Block Layers => loaded.Block;
+
     public override int Block => loaded.Block.Index;
 
     public override string Title => $"block {Block}";
@@ -60,27 +69,38 @@ internal sealed class BlockUnit(StreamedBlock loaded) : Unit
 
     public override Tensor Run(Tensor input, PassContext pass) => loaded.Block.Full(input, pass);
 
+    public override Tensor Prefill(Tensor input, PassContext pass) => loaded.Block.Prefill(input, pass);
+
+    public override Tensor Decode(Tensor input, PassContext pass) => loaded.Block.Decode(input, pass);
+
     public override void Dispose() => loaded.Dispose();
 
     protected override IEnumerable<LinearSlot> FindLinears() => loaded.Linears();
 }
 
 /// <summary>What a model has before its blocks (the embedding and what follows it) or behind them (norm and head).</summary>
-/// <param name="model">The model, its blocks without memory; the unit's.</param>
+/// <param name="model">The model, its blocks without memory; the caller's.</param>
 /// <param name="isBefore">Whether it is what comes before.</param>
 internal sealed class EndsUnit(CausalModel model, bool isBefore) : Unit
 {
+    private readonly HashSet<string> _inBlocks = [.. model.AllBlocks.SelectMany(block => block.Weights()).Select(slot => slot.Name)];
+
+    /// <summary>The model.</summary>
+    public CausalModel Model => model;
+
     public override int Block => -1;
 
     public override string Title => isBefore ? "what is before the blocks" : "what is behind the blocks";
 
-    public override IEnumerable<WeightSlot> Slots => model.Weights().Where(slot => slot.Parameter is { } parameter && parameter.Value.device_type != TorchSharp.DeviceType.META);
+    public override IEnumerable<WeightSlot> Slots => model.Weights().Where(slot => !_inBlocks.Contains(slot.Name));
 
     public override BuildContext Context => model.Context;
 
     public override Tensor Run(Tensor input, PassContext pass) => isBefore ? model.Enter(input, pass) : model.Leave(input, pass);
 
-    public override void Dispose() => model.Dispose();
+    public override void Dispose()
+    {
+    }
 
     protected override IEnumerable<LinearSlot> FindLinears() => model.Linears().Where(slot => slot.Block < 0);
 }

@@ -1,11 +1,33 @@
+using Generated.Architectures;
 using Generated.Loading;
 using Generated.Passes;
 using Generated.Quant.Calibration;
+using Generated.Quant.Layers;
 using Generated.Quant.Recipes;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Generated.Quant.Pipeline;
+
+/// <summary>Keeps what becomes of a model, part by part.</summary>
+internal interface IUnitSink
+{
+    /// <summary>A block is quantized.</summary>
+    void Block(BlockUnit unit, UnitResult result, UnitCost cost);
+
+    /// <summary>What is outside the blocks is.</summary>
+    void Ends(CausalModel model, IReadOnlyDictionary<string, LinearState> states, EmbeddingState? embedding, EndsReport report);
+}
+
+/// <summary>A unit's weights and time before and after.</summary>
+internal sealed record UnitCost(UnitMeasure Before, UnitMeasure After);
+
+/// <summary>What the last part reports.</summary>
+internal sealed record EndsReport(IReadOnlyList<LinearReport> Linears, UnitCost Cost)
+{
+    /// <summary>Perplexity on held-out tokens before and after; null where there are none.</summary>
+    public (double Before, double After)? Perplexity { get; init; }
+}
 
 /// <summary>
 /// Quantizes a model unit by unit, one in memory at a time: what is before the blocks, the blocks, what is behind them. Hidden states go
@@ -13,63 +35,125 @@ namespace Generated.Quant.Pipeline;
 /// </summary>
 /// <param name="model">The checkpoint.</param>
 /// <param name="recipe">The recipe, checked.</param>
-/// <param name="set">Calibration tokens.</param>
+/// <param name="calibration">Calibration tokens; null where the recipe needs none.</param>
+/// <param name="heldOut">Tokens that perplexity is taken on; null for none.</param>
 /// <param name="folder">For the hidden states.</param>
-internal sealed class UnitLoop(StreamedModel model, QuantRecipe recipe, CalibrationSet set, string folder)
+internal sealed class UnitLoop(StreamedModel model, QuantRecipe recipe, CalibrationSet? calibration, CalibrationSet? heldOut, string folder)
 {
     private readonly UnitQuantizer _quantizer = new(recipe, model.Structure);
+    private readonly HiddenStream? _calibration = calibration is null ? null : new HiddenStream(folder, "calibration", calibration, model.Inputs);
+    private readonly HeldOutText? _heldOut = heldOut is null ? null : new HeldOutText(folder, heldOut, model.Inputs);
 
     /// <summary>Number of units.</summary>
     public int Count => model.BlockCount + 2;
 
     /// <summary>Whether a run can begin at a unit: what it runs on is there.</summary>
-    public bool CanBegin(int unit)
-    {
-        if (unit == 0)
-            return true;
-        using var spool = HiddenSpool.Open(SpoolPath(unit), set);
-        return spool is not null;
-    }
+    public bool CanBegin(int unit) => _calibration?.CanBegin(unit) != false && _heldOut?.CanBegin(unit) != false;
 
     /// <summary>Quantizes units.</summary>
     /// <param name="first">The first one; <see cref="CanBegin"/> says whether that is possible.</param>
-    /// <param name="finished">Keeps what became of a unit; it is freed afterwards, and what it ran on deleted.</param>
+    /// <param name="sink">Keeps what becomes of them.</param>
+    /// <param name="started">Told each unit that begins.</param>
     /// <param name="cancellation">Stops between batches.</param>
-    public void Run(int first, Action<int, Unit, UnitResult> finished, CancellationToken cancellation)
+    public void Run(int first, IUnitSink sink, Action<int>? started, CancellationToken cancellation)
     {
         for (var index = first; index < Count; index++)
         {
             cancellation.ThrowIfCancellationRequested();
-            using var input = index == 0 ? null : HiddenSpool.Open(SpoolPath(index), set) ?? throw new GeneratedException($"{SpoolPath(index)}, the hidden states to go on from, is gone; begin again.");
-            using (var unit = Load(index))
-            {
-                var inputs = new UnitInputs(set, model.Inputs, input, unit.Context.Device);
-                using var output = index + 1 < Count ? new SpoolWriter(SpoolPath(index + 1), set) : null;
-                var result = _quantizer.Run(unit, inputs, Visits(unit, inputs), output is null ? null : output.Write, cancellation);
-                output?.Complete();
-                finished(index, unit, result);
-            }
-
-            input?.Delete();
+            started?.Invoke(index);
+            if (index == 0)
+                Enter(cancellation);
+            else if (index + 1 < Count)
+                Block(index, sink, cancellation);
+            else
+                Leave(index, sink, cancellation);
         }
     }
 
-    private Unit Load(int index) => index == 0 || index == Count - 1 ? new EndsUnit(model.LoadEnds(), index == 0) : new BlockUnit(model.LoadBlock(index - 1));
-
-    private string SpoolPath(int unit) => Path.Combine(folder, FormattableString.Invariant($"hidden.{unit:00000}.f32"));
-
-    /// <summary>A block's pass reaches all its linears; which of the others come before the blocks only a pass tells.</summary>
-    private static Func<string, bool> Visits(Unit unit, UnitInputs inputs)
+    /// <summary>Gives the blocks what they run on. What is quantized here is so again with what is behind the blocks: both are one part.</summary>
+    private void Enter(CancellationToken cancellation)
     {
-        if (unit.Block >= 0)
-            return _ => true;
+        using var ends = model.LoadEnds();
+        using var unit = new EndsUnit(ends, isBefore: true);
+        using var stage = _calibration?.At(0, unit.Context.Device);
+        using var before = _heldOut?.At(0, after: false, unit.Context.Device);
+        using var after = _heldOut?.At(0, after: true, unit.Context.Device);
+        before?.Forward(unit, cancellation);
+        _quantizer.Run(unit, stage?.Inputs, Visits(unit, stage), stage is null ? null : stage.Write, cancellation);
+        if (EmbeddingStage.Quantize(ends, recipe) is { } embedding)
+            EmbeddingStage.Round(ends, embedding);
+        after?.Forward(unit, cancellation);
+        stage?.Complete();
+        before?.Complete();
+        after?.Complete();
+    }
+
+    private void Block(int index, IUnitSink sink, CancellationToken cancellation)
+    {
+        using var unit = new BlockUnit(model.LoadBlock(index - 1));
+        using var stage = _calibration?.At(index, unit.Context.Device);
+        using var before = _heldOut?.At(index, after: false, unit.Context.Device);
+        using var after = _heldOut?.At(index, after: true, unit.Context.Device);
+        before?.Forward(unit, cancellation);
+        var prompt = (before ?? stage)?.Inputs;
+        var cost = UnitMeasure.Of(unit, prompt, model.Inputs);
+        var result = _quantizer.Run(unit, stage?.Inputs, _ => true, stage is null ? null : stage.Write, cancellation);
+        for (var i = 0; i < result.KvScales.Count; i++)
+            unit.Context.Attentions[i].RoundKeysAndValues(result.KvScales[i]);
+        after?.Forward(unit, cancellation);
+        stage?.Complete();
+        before?.Complete();
+        after?.Complete();
+        sink.Block(unit, result, new UnitCost(cost, UnitMeasure.Of(unit, prompt, model.Inputs)));
+        stage?.Forget();
+        before?.Forget();
+        after?.Forget();
+    }
+
+    private void Leave(int index, IUnitSink sink, CancellationToken cancellation)
+    {
+        using var ends = model.LoadEnds();
+        using var front = new EndsUnit(ends, isBefore: true);
+        using var unit = new EndsUnit(ends, isBefore: false);
+        var device = unit.Context.Device;
+        using var start = _calibration?.At(0, device);
+        using var stage = _calibration?.At(index, device);
+        using var before = _heldOut?.At(index, after: false, device);
+        using var after = _heldOut?.At(index, after: true, device);
+        var exact = before is null ? 0 : _heldOut!.Score(before, unit, cancellation);
+        var prompt = (before ?? stage)?.Inputs;
+        var cost = UnitMeasure.Of(unit, prompt, model.Inputs);
+        var entering = _quantizer.Run(front, start?.Inputs, Visits(front, start), null, cancellation);
+        var leaving = _quantizer.Run(unit, stage?.Inputs, Visits(unit, stage, isFirst: false), null, cancellation);
+        var embedding = EmbeddingStage.Quantize(ends, recipe);
+        if (embedding is not null)
+            EmbeddingStage.Round(ends, embedding);
+        var rounded = after is null ? 0 : _heldOut!.Score(after, unit, cancellation);
+        sink.Ends(
+            ends, new Dictionary<string, LinearState>(entering.Linears.Concat(leaving.Linears), StringComparer.Ordinal), embedding,
+            new EndsReport([.. entering.Reports, .. leaving.Reports], new UnitCost(cost, UnitMeasure.Of(unit, prompt, model.Inputs).With(embedding)))
+            {
+                Perplexity = before is null ? null : (exact, rounded),
+            });
+    }
+
+    /// <summary>Which linears outside blocks come before and which behind only passes tell; without calibration all belong to the first.</summary>
+    private static Func<string, bool> Visits(Unit unit, HiddenStream.Stage? stage, bool isFirst = true)
+    {
+        if (stage is null)
+            return _ => isFirst;
+        return SitesOf(unit, stage.Inputs).Contains;
+    }
+
+    private static HashSet<string> SitesOf(Unit unit, UnitInputs inputs)
+    {
         using var noGrad = no_grad();
         var sites = new SiteNames();
         var (input, first) = inputs.FirstRow();
         using (input)
         using (var pass = new PassContext(first) { Probe = sites })
             unit.Run(input, pass).Dispose();
-        return sites.Names.Contains;
+        return sites.Names;
     }
 
     private sealed class SiteNames : IProbe
@@ -85,17 +169,5 @@ internal sealed class UnitLoop(StreamedModel model, QuantRecipe recipe, Calibrat
         }
 
         public void LinearInput(int block, string site, Tensor value) => Names.Add(site);
-    }
-
-    /// <summary>A spool whose width its first batch decides.</summary>
-    private sealed class SpoolWriter(string path, CalibrationSet set) : IDisposable
-    {
-        private HiddenSpool? _spool;
-
-        public void Write(int batch, Tensor value) => (_spool ??= HiddenSpool.Create(path, set, (int)value.shape[^1])).Write(batch, value);
-
-        public void Complete() => _spool!.Complete();
-
-        public void Dispose() => _spool?.Dispose();
     }
 }

@@ -30,16 +30,18 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
 
     /// <summary>Quantizes a unit in place.</summary>
     /// <param name="unit">The unit.</param>
-    /// <param name="inputs">What it runs on.</param>
+    /// <param name="inputs">What it runs on; null where the recipe needs no calibration and there is none.</param>
     /// <param name="visits">Whether its pass reaches a site; the linears of sites that it does not are another unit's.</param>
     /// <param name="write">Takes what the next unit runs on, batch by batch; null behind the last one.</param>
     /// <param name="cancellation">Stops between batches.</param>
-    public UnitResult Run(Unit unit, UnitInputs inputs, Func<string, bool> visits, Action<int, Tensor>? write, CancellationToken cancellation)
+    public UnitResult Run(Unit unit, UnitInputs? inputs, Func<string, bool> visits, Action<int, Tensor>? write, CancellationToken cancellation)
     {
         using var noGrad = no_grad();
         var sites = SitePlan.Of(recipe, structure, unit).Where(site => visits(site.Site)).ToList();
         foreach (var linear in sites.SelectMany(site => site.Quantized))
             Untie(unit, linear.Path);
+        if (inputs is null)
+            return WithoutCalibration(unit, sites);
         if (sites.Any(site => site.IsTransformed))
             Transform(unit, inputs, sites, cancellation);
 
@@ -60,12 +62,7 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
 
             if (write is not null && FollowsQuantized)
                 Pass(unit, inputs, [], [], write, cancellation);
-            return new UnitResult(unit.Block)
-            {
-                Linears = results.ToDictionary(r => r.Path, r => r.State, StringComparer.Ordinal),
-                Reports = [.. results.Select(r => r.Report)],
-                Attentions = attentions.ToDictionary(a => a.Key, a => (Scales(a.Value.KeyThresholds), Scales(a.Value.ValueThresholds))),
-            };
+            return Result(unit, results, attentions);
         }
         finally
         {
@@ -75,6 +72,19 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
                 record.Dispose();
         }
     }
+
+    private UnitResult WithoutCalibration(Unit unit, List<SitePlan> sites)
+    {
+        var stage = new WeightStage(recipe);
+        return Result(unit, [.. sites.SelectMany(site => stage.Run(unit, site, null))], []);
+    }
+
+    private static UnitResult Result(Unit unit, List<(string Path, LinearState State, LinearReport Report)> linears, Dictionary<Attention, KvRecord> attentions) => new(unit.Block)
+    {
+        Linears = linears.ToDictionary(r => r.Path, r => r.State, StringComparer.Ordinal),
+        Reports = [.. linears.Select(r => r.Report)],
+        KvScales = [.. unit.Context.Attentions.Select(a => attentions.TryGetValue(a, out var record) ? new KvScales(Scales(record.KeyThresholds), Scales(record.ValueThresholds)) : null)],
+    };
 
     /// <summary>Moves offsets and scales out of the values, site by site, each proved.</summary>
     private void Transform(Unit unit, UnitInputs inputs, List<SitePlan> sites, CancellationToken cancellation)
@@ -169,6 +179,6 @@ internal sealed record UnitResult(int Block)
     /// <summary>What is reported of each.</summary>
     public required IReadOnlyList<LinearReport> Reports { get; init; }
 
-    /// <summary>Scales of keys and values by head, of each attention; empty where caches stay as they are.</summary>
-    public required IReadOnlyDictionary<Attention, (float[] Keys, float[] Values)> Attentions { get; init; }
+    /// <summary>Scales of keys and values of each attention in order; null where its cache stays as it is.</summary>
+    public required IReadOnlyList<KvScales?> KvScales { get; init; }
 }

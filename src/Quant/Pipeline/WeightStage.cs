@@ -19,16 +19,16 @@ internal sealed class WeightStage(QuantRecipe recipe)
     /// <summary>Quantizes every linear of a site that the recipe does not keep.</summary>
     /// <param name="unit">Holds them; afterwards it holds their quantized forms.</param>
     /// <param name="site">The site.</param>
-    /// <param name="record">What calibration saw of the value, behind an inserted operation.</param>
-    public IReadOnlyList<(string Path, LinearState State, LinearReport Report)> Run(Unit unit, SitePlan site, SiteRecord record)
+    /// <param name="record">What calibration saw of the value, behind an inserted operation; null without calibration.</param>
+    public IReadOnlyList<(string Path, LinearState State, LinearReport Report)> Run(Unit unit, SitePlan site, SiteRecord? record)
     {
         using var noGrad = no_grad();
-        using var sample = record.Sample.ToTensor();
-        var scale = record.Threshold is { } observer ? (float)(observer.Threshold() / Int8) : (float?)null;
+        using var sample = record?.Sample.ToTensor();
+        var scale = record?.Threshold is { } observer ? (float)(observer.Threshold() / Int8) : (float?)null;
         return [.. site.Quantized.Select(linear => Quantize(unit, site, linear, record, sample, scale))];
     }
 
-    private (string, LinearState, LinearReport) Quantize(Unit unit, SitePlan site, LinearPlan linear, SiteRecord record, Tensor sample, float? scale)
+    private (string, LinearState, LinearReport) Quantize(Unit unit, SitePlan site, LinearPlan linear, SiteRecord? record, Tensor? sample, float? scale)
     {
         using var scope = NewDisposeScope();
         var dense = Folding.Dense(unit, linear.Path);
@@ -44,7 +44,7 @@ internal sealed class WeightStage(QuantRecipe recipe)
         QuantizedWeight codes;
         if (recipe.Gptq is { } gptq)
         {
-            var result = GptqQuantizer.Quantize(weight, record.Hessian!, format, gptq, recipe.Rounding, clip);
+            var result = GptqQuantizer.Quantize(weight, record!.Hessian!, format, gptq, recipe.Rounding, clip);
             (codes, report) = (result.Weight, report.With(result));
         }
         else
@@ -57,7 +57,7 @@ internal sealed class WeightStage(QuantRecipe recipe)
         {
             Weight = codes,
             Bias = dense.Bias?.Value.to_type(ScalarType.Float32).cpu().data<float>().ToArray(),
-            Input = record.Transform,
+            Input = record?.Transform,
             Activations = activations,
             // An input that was always zero has no range; any scale gives its zeros.
             InputScale = activations?.Per == ActivationGranularity.Tensor ? scale > 0 ? scale : 1 : null,
@@ -66,15 +66,25 @@ internal sealed class WeightStage(QuantRecipe recipe)
         return (linear.Path, state, report.With(Replace(unit, linear.Path, dense, state, sample)));
     }
 
-    /// <summary>Puts the quantized linear in its place and measures what that changes on sampled tokens.</summary>
-    private static ErrorMeasure Replace(Unit unit, string path, DenseLinear dense, LinearState state, Tensor sample)
+    /// <summary>Puts the quantized linear in its place and measures what that changes: of its output on sampled tokens; without calibration, of its weight.</summary>
+    private static ErrorMeasure Replace(Unit unit, string path, DenseLinear dense, LinearState state, Tensor? sample)
     {
         var slot = unit.Linears[path];
-        // The sample is what comes out of an inserted operation; the measured linear must not apply it once more.
-        using var bare = QuantizedLinear.Create(dense, state with { Input = null });
-        using var expected = dense.Product(sample, true);
-        using var actual = bare.Product(sample, true);
-        var error = new ErrorMeasure().Add(expected, actual);
+        var error = new ErrorMeasure();
+        if (sample is null)
+        {
+            using var rounded = tensor(state.Weight.Dequantize(), dense.Weight.Shape.ToArray(), device: dense.Weight.Value.device);
+            error.Add(dense.Weight.Value, rounded);
+        }
+        else
+        {
+            // The sample is what comes out of an inserted operation; the measured linear must not apply it once more.
+            using var bare = QuantizedLinear.Create(dense, state with { Input = null });
+            using var expected = dense.Product(sample, true);
+            using var actual = bare.Product(sample, true);
+            error.Add(expected, actual);
+        }
+
         var before = slot.Linear;
         slot.Linear = QuantizedLinear.Create(dense, state);
         before.Dispose();
@@ -85,11 +95,11 @@ internal sealed class WeightStage(QuantRecipe recipe)
     /// Thresholds of the weights that are clipped. Queries and keys are not: what they lose goes through a softmax, which the error of
     /// a linear's output does not tell.
     /// </summary>
-    private Tensor? Clip(SitePlan site, string path, Tensor weight, Tensor sample, WeightFormat format)
+    private Tensor? Clip(SitePlan site, string path, Tensor weight, Tensor? sample, WeightFormat format)
     {
         if (recipe.AutoClip is not { } options || (site.Values is { } values && (values.Source != path)))
             return null;
-        var thresholds = AutoClip.Thresholds(weight, sample, format, options, recipe.Rounding);
+        var thresholds = AutoClip.Thresholds(weight, sample!, format, options, recipe.Rounding);
         if (site.Values?.Section is not { } section)
             return thresholds;
         // One linear gives queries, keys and values: only the rows of the values are clipped.

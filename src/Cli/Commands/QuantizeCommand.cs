@@ -1,0 +1,134 @@
+using System.CommandLine;
+using System.Globalization;
+using Generated.Native;
+using Generated.Quant.Calibration;
+using Generated.Quant.Pipeline;
+using Generated.Quant.Recipes;
+using Generated.Quant.Recipes.Files;
+using Spectre.Console;
+
+namespace Generated.Cli.Commands;
+
+/// <summary><c>generated quantize</c>: a checkpoint in fewer bits.</summary>
+internal static class QuantizeCommand
+{
+    private const int ListedLinears = 5;
+
+    public static Command Create(Terminal terminal)
+    {
+        var source = new Argument<string>("source") { Description = "Checkpoint folder." };
+        var target = new Argument<string>("target") { Description = "Folder to write." };
+        var recipe = new Option<string>("--recipe") { Description = $"{string.Join(", ", NamedRecipes.Names)}, or a JSON file.", Required = true, HelpName = "name|file" };
+        var calibration = new Option<string?>("--calibration") { Description = "Text, JSONL (text, src and tgt, or ids) or safetensors (input_ids).", HelpName = "file" };
+        var from = new Option<double>("--from") { Description = "Share of its rows to pass over.", DefaultValueFactory = _ => 0, HelpName = "share" };
+        var to = new Option<double>("--to") { Description = "Share of its rows to stop at; the rest is for the report.", DefaultValueFactory = _ => 0.2, HelpName = "share" };
+        var window = new Option<int>("--window") { Description = "Most tokens of a row.", DefaultValueFactory = _ => 512, HelpName = "n" };
+        var rows = new Option<int>("--max-rows") { Description = "Most rows, evenly spaced.", DefaultValueFactory = _ => 512, HelpName = "n" };
+        var pack = new Option<bool>("--pack") { Description = "Joins the documents of a JSONL file before they are cut." };
+        var evaluation = new Option<string?>("--evaluation") { Description = "Another file for the report's perplexity.", HelpName = "file" };
+        var evaluated = new Option<int>("--evaluation-rows") { Description = "Most rows of it; 0 for no perplexity.", DefaultValueFactory = _ => 64, HelpName = "n" };
+        var groupSize = new Option<int?>("--group-size") { Description = $"Inputs that share a scale in 4 bits. Default: {NamedRecipes.DefaultGroupSize}.", HelpName = "n" };
+        var ranks = new Option<int>("--tp") { Description = "Tensor-parallel degree that the result has to run at.", DefaultValueFactory = _ => 1, HelpName = "n" };
+        var strict = new Option<bool>("--strict") { Description = "Fails where the result is larger or slower than before." };
+        var overwrite = new Option<bool>("--overwrite") { Description = "Replaces the target folder." };
+        var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N.", DefaultValueFactory = _ => "cpu", HelpName = "device" };
+        var json = new Option<bool>("--json") { Description = "Writes JSON." };
+        var command = new Command("quantize", "Quantizes a checkpoint, one block in memory at a time. Started again after an interruption, it goes on where it stopped.")
+        {
+            source, target, recipe, calibration, from, to, window, rows, pack, evaluation, evaluated, groupSize, ranks, strict, overwrite, device, json,
+        };
+        command.SetAction((parse, cancellation) => OffThread.Run(() =>
+        {
+            var options = new QuantizeOptions
+            {
+                Source = parse.GetRequiredValue(source),
+                Target = parse.GetRequiredValue(target),
+                Recipe = Recipe(parse.GetRequiredValue(recipe), parse.GetValue(groupSize), terminal) is var chosen && parse.GetValue(ranks) > 1
+                    ? chosen with { TensorParallel = parse.GetValue(ranks) }
+                    : chosen,
+                CalibrationFile = parse.GetValue(calibration),
+                Calibration = new CalibrationOptions
+                {
+                    From = parse.GetValue(from),
+                    To = parse.GetValue(to),
+                    Window = parse.GetValue(window),
+                    MaxRows = parse.GetValue(rows),
+                    Pack = parse.GetValue(pack),
+                },
+                EvaluationFile = parse.GetValue(evaluation),
+                EvaluationRows = parse.GetValue(evaluated),
+                Device = Devices.Parse(parse.GetRequiredValue(device)),
+                Overwrite = parse.GetValue(overwrite),
+            };
+            var report = terminal.WithProgress($"Quantizing {Path.GetFileName(Path.TrimEndingDirectorySeparator(options.Source))}", progress =>
+                Quantizer.Run(options with { Progress = progress }, cancellation));
+            if (parse.GetValue(json))
+                WriteJson(terminal, options, report);
+            else
+                WriteText(terminal, options, report);
+            foreach (var warning in report.Warnings)
+                terminal.Error.WriteLine("warning: " + warning);
+            return parse.GetValue(strict) && report.Warnings.Count > 0 ? CommandLine.Failed : CommandLine.Success;
+        }));
+        return Help.WithExamples(command,
+            "quantize ./llama ./llama-w8a8 --recipe w8a8-smooth --calibration wiki.train.txt",
+            "quantize ./llama ./llama-w4 --recipe w4-smooth-gptq --calibration chats.jsonl --to 1 --evaluation wiki.test.txt --strict",
+            "quantize ./llama ./llama-mine --recipe mine.json --calibration tokens.safetensors --device cuda --json");
+    }
+
+    /// <summary>A recipe by name, or from a file: whatever looks like a path or is one.</summary>
+    private static QuantRecipe Recipe(string named, int? groupSize, Terminal terminal)
+    {
+        if (!named.EndsWith(".json", StringComparison.OrdinalIgnoreCase) && !File.Exists(named))
+            return NamedRecipes.Get(named, groupSize ?? NamedRecipes.DefaultGroupSize);
+        if (groupSize is not null)
+            throw new InvalidInputException($"--group-size is for recipes by name; say it in {named} instead.");
+        return RecipeFile.Load(named, note => terminal.Error.WriteLine("note: " + note));
+    }
+
+    private static void WriteText(Terminal terminal, QuantizeOptions options, QuantizationReport report)
+    {
+        var output = terminal.Output;
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{options.Target}: {report.Linears.Count} linears by recipe {report.Recipe}, calibrated on {report.CalibrationTokens} tokens"));
+        var table = new Table().Border(TableBorder.Simple).AddColumns("", "before", "after");
+        Row("perplexity", report.PerplexityBefore, report.PerplexityAfter, value => value.ToString("0.0000", CultureInfo.InvariantCulture));
+        Row("files", report.FileBytesBefore, report.FileBytesAfter, Terminal.Bytes);
+        Row("weights in memory", report.MemoryBytesBefore, report.MemoryBytesAfter, Terminal.Bytes);
+        Row("tokens/s (float32)", report.TokensPerSecondBefore, report.TokensPerSecondAfter, value => value.ToString("0.0", CultureInfo.InvariantCulture));
+        terminal.Console.Write(table);
+        if (report.EvaluationTokens > 0)
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Perplexity on {report.EvaluationTokens} tokens that were not calibrated on."));
+        foreach (var linear in report.Linears.OrderBy(l => l.Snr).Take(ListedLinears))
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"least exact: {linear.Name}: {linear.Snr:0.0} dB, cosine {linear.Cosine:0.00000}"));
+        foreach (var linear in report.Linears.Where(l => l.Escalations > 0 || l.DeadColumns > 0))
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"gptq: {linear.Name}: damping {linear.Damping:g3} after {linear.Escalations} escalations, {linear.DeadColumns} dead columns"));
+        foreach (var note in report.Notes)
+            output.WriteLine("note: " + note);
+        output.WriteLine($"All layers: {Path.Combine(options.Target, QuantizationReport.FileName)}");
+
+        void Row(string name, double? before, double? after, Func<double, string> show)
+        {
+            if (before is { } b && after is { } a)
+                table.AddRow(name, show(b), show(a));
+        }
+    }
+
+    private static void WriteJson(Terminal terminal, QuantizeOptions options, QuantizationReport report) => terminal.WriteJson(writer =>
+    {
+        writer.WriteString("target", options.Target);
+        Optional("tokens_per_second_before", report.TokensPerSecondBefore);
+        Optional("tokens_per_second_after", report.TokensPerSecondAfter);
+        writer.WriteStartArray("warnings");
+        foreach (var warning in report.Warnings)
+            writer.WriteStringValue(warning);
+        writer.WriteEndArray();
+        writer.WritePropertyName("report");
+        writer.WriteRawValue(report.ToJson());
+
+        void Optional(string name, double? value)
+        {
+            if (value is { } number)
+                writer.WriteNumber(name, number);
+        }
+    });
+}

@@ -1,0 +1,48 @@
+using Generated.Architectures;
+using Generated.Layers;
+using Generated.Quant.Layers;
+using Generated.Quant.Methods;
+using Generated.Quant.Recipes;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Quant.Pipeline;
+
+/// <summary>Rounds the token embedding, where the recipe says so.</summary>
+internal static class EmbeddingStage
+{
+    /// <summary>The codes; null where the embedding stays as it is.</summary>
+    public static EmbeddingState? Quantize(CausalModel model, QuantRecipe recipe)
+    {
+        if (recipe.Embedding is not { } format)
+            return null;
+        var codes = EmbeddingQuantizer.Quantize(Find(model).Weight.Value, format, recipe.Rounding);
+        return new EmbeddingState(codes.Rows, codes.Width, format, codes.Codes, codes.Scales);
+    }
+
+    /// <summary>Writes what the codes stand for over a model's embedding, for evaluation; a tied head that does not use them gets the matrix it had.</summary>
+    public static void Round(CausalModel model, EmbeddingState state)
+    {
+        using var noGrad = no_grad();
+        var embedding = Find(model);
+        if (!state.Format.TiedHead)
+        {
+            foreach (var slot in model.Linears().Where(slot => slot.Linear is DenseLinear { TiedTo: not null }))
+                slot.Linear = OwnMatrix(model, (DenseLinear)slot.Linear);
+        }
+
+        var codes = new Methods.QuantizedEmbedding(state.Rows, state.Width, state.Format.Bits, state.Format.Spacing, state.Codes, state.Scales);
+        using var values = tensor(codes.Dequantize(), [state.Rows, state.Width]);
+        embedding.Weight.Value.copy_(values);
+        embedding.Weight.Changed();
+    }
+
+    private static Embedding Find(CausalModel model) => model.Weights().Select(slot => slot.Layer).OfType<Embedding>().First();
+
+    private static DenseLinear OwnMatrix(CausalModel model, DenseLinear tied)
+    {
+        var own = new DenseLinear(model.Context, tied.InWidth, tied.OutWidth, unitRows: tied.HasUnitRows);
+        own.Weight.Value.copy_(tied.Weight.Value);
+        return own;
+    }
+}

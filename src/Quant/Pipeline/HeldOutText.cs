@@ -1,0 +1,58 @@
+using Generated.Passes;
+using Generated.Quant.Calibration;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Quant.Pipeline;
+
+/// <summary>
+/// Perplexity on tokens that calibration did not see, of the model before and after, unit by unit with the rest: neither model is ever
+/// whole in memory. Scored as <see cref="Evaluation.Perplexity"/> does: every token but a row's first.
+/// </summary>
+/// <param name="folder">For the hidden states.</param>
+/// <param name="set">The tokens.</param>
+/// <param name="scheme">The model's input scheme.</param>
+internal sealed class HeldOutText(string folder, CalibrationSet set, IInputScheme scheme)
+{
+    private readonly HiddenStream _before = new(folder, "before", set, scheme);
+    private readonly HiddenStream _after = new(folder, "after", set, scheme);
+
+    /// <summary>Number of scored tokens.</summary>
+    public long Tokens => set.Rows.Sum(row => row.Length - 1L);
+
+    /// <summary>Whether a run can begin at a unit.</summary>
+    public bool CanBegin(int unit) => _before.CanBegin(unit) && _after.CanBegin(unit);
+
+    /// <summary>The stream through the model as it was, or as it becomes.</summary>
+    public HiddenStream.Stage At(int unit, bool after, Device device) => (after ? _after : _before).At(unit, device);
+
+    /// <summary>Perplexity by what is behind the blocks.</summary>
+    public double Score(HiddenStream.Stage stage, Unit behind, CancellationToken cancellation)
+    {
+        using var noGrad = no_grad();
+        double sum = 0;
+        for (var i = 0; i < stage.Inputs.Count; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var scope = NewDisposeScope();
+            var batch = stage.Inputs.Batch(i);
+            using var pass = stage.Inputs.Pass(i);
+            var logits = behind.Run(stage.Inputs.Read(i), pass);
+            var ids = batch.ToTensor(logits.device);
+            for (var row = 0; row < batch.Rows; row++)
+                sum += Nll(logits.select(0, row), ids.select(0, row), Enumerable.Range(0, batch.Length).First(c => batch.IsReal(row, c)), batch.Length);
+        }
+
+        return Math.Exp(sum / Tokens);
+    }
+
+    private static double Nll(Tensor logits, Tensor ids, int first, int length)
+    {
+        using var scope = NewDisposeScope();
+        var count = length - first - 1;
+        if (count == 0)
+            return 0;
+        var scores = logits.narrow(0, first, count).to_type(ScalarType.Float32).log_softmax(-1);
+        return -scores.gather(-1, ids.narrow(0, first + 1, count).unsqueeze(-1)).to_type(ScalarType.Float64).sum().item<double>();
+    }
+}

@@ -1,0 +1,44 @@
+using Generated.Quant.Calibration;
+using Generated.Quant.Recipes;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Quant.Pipeline;
+
+/// <summary>What is quantized, how, and on which tokens.</summary>
+public sealed record QuantizeOptions
+{
+    /// <summary>Checkpoint folder in any supported format.</summary>
+    public required string Source { get; init; }
+
+    /// <summary>The folder to write; it appears whole or not at all.</summary>
+    public required string Target { get; init; }
+
+    /// <summary>The recipe.</summary>
+    public required QuantRecipe Recipe { get; init; }
+
+    /// <summary>Calibration file: text, JSONL or token ids; null only for a recipe that needs no calibration.</summary>
+    public string? CalibrationFile { get; init; }
+
+    /// <summary>Which of its tokens are used.</summary>
+    public CalibrationOptions Calibration { get; init; } = new();
+
+    /// <summary>File that perplexity is taken on, whole; null for what calibration leaves of its file.</summary>
+    public string? EvaluationFile { get; init; }
+
+    /// <summary>Most rows that perplexity is taken on; of more, evenly spaced ones. 0 for no perplexity.</summary>
+    public int EvaluationRows { get; init; } = 64;
+
+    /// <summary>Where units are loaded to; they compute in float32.</summary>
+    public Device Device { get; init; } = CPU;
+
+    /// <summary>Whether a target that is there is replaced.</summary>
+    public bool Overwrite { get; init; }
+
+    /// <summary>Told the share that is done, unit by unit.</summary>
+    public IProgress<double>? Progress { get; init; }
+
+    /// <summary>Whether the recipe's methods look at calibration tokens.</summary>
+    internal bool NeedsCalibration => Recipe is { Shift: not null } or { Smooth: not null } or { Awq: not null } or { AutoClip: not null } or { Gptq: not null } or { KvCache: not null }
+        || new[] { Recipe.Activations }.Concat(Recipe.Overrides.Select(o => o.Activations)).Any(a => a?.Per == ActivationGranularity.Tensor);
+}

@@ -1,0 +1,164 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Generated.Architectures;
+using Generated.Checkpoints;
+using Generated.Checkpoints.Writing;
+using Generated.Loading;
+using Generated.Quant.Calibration;
+using Generated.Quant.Formats;
+using Generated.Quant.Layers;
+using Generated.Quant.Recipes;
+using Generated.Quant.Recipes.Files;
+
+namespace Generated.Quant.Pipeline;
+
+/// <summary>
+/// Quantizes checkpoints, one unit in memory at a time. A run that was interrupted goes on where it stopped when it is started again
+/// with the same source, recipe and tokens, and gives the bytes that it would have given.
+/// </summary>
+public static class Quantizer
+{
+    /// <summary>Quantizes a checkpoint folder.</summary>
+    /// <param name="options">What, how, on which tokens.</param>
+    /// <param name="cancellation">Stops between batches; what is done is kept for a run that goes on.</param>
+    /// <exception cref="InvalidInputException">The recipe cannot be applied to the model, a file is unusable, or the target exists.</exception>
+    /// <exception cref="GeneratedException">The work failed: a transform changed the function, or a file cannot be written.</exception>
+    public static QuantizationReport Run(QuantizeOptions options, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        using var model = StreamedModel.Open(options.Source, options.Device);
+        var findings = RecipeChecks.Check(options.Recipe, model.Structure, model.Architecture.Name, model.BlockCount);
+        if (options.Recipe.Qat is not null)
+            throw new InvalidInputException($"Recipe '{options.Recipe.Name}' trains (Qat); quantize carries out what needs no training. Train with it first, or leave it out.");
+        var (calibration, heldOut) = Tokens(options, model);
+        using var writer = QuantizedCheckpointWriter.Begin(Plan(options, model, calibration, heldOut));
+        var records = new UnitRecords(writer.WorkFolder);
+        var loop = new UnitLoop(model, options.Recipe, calibration, heldOut, writer.WorkFolder);
+        var sink = new Sink(writer, records);
+        loop.Run(First(loop, writer, records, model.BlockCount), sink, unit => options.Progress?.Report((double)unit / loop.Count), cancellation);
+
+        var folder = Path.GetDirectoryName(writer.WorkFolder)!;
+        var report = Report(options, model, calibration, heldOut, records, sink.Report!, findings) with
+        {
+            FileBytesAfter = Directory.EnumerateFiles(folder, "*.safetensors").Sum(file => new FileInfo(file).Length),
+        };
+        AtomicFile.WriteAllBytes(Path.Combine(folder, QuantizationReport.FileName), report.ToJson());
+        writer.Complete();
+        options.Progress?.Report(1);
+        return report;
+    }
+
+    private static (CalibrationSet? Calibration, CalibrationSet? HeldOut) Tokens(QuantizeOptions options, StreamedModel model)
+    {
+        var (tokenizer, problem) = ModelLoader.LoadTokenizer(options.Source, model.Vocabulary);
+        CalibrationSet? calibration = null, heldOut = null;
+        if (options.CalibrationFile is { } file)
+        {
+            (calibration, heldOut) = Open(file, options.Calibration).Read();
+            // What is held out is cut down for itself: a share of what is left, not of the file.
+            heldOut = heldOut is null || options.EvaluationRows == 0 ? null : Spaced(heldOut, options);
+        }
+        else if (options.NeedsCalibration)
+            throw new InvalidInputException($"Recipe '{options.Recipe.Name}' needs calibration tokens: give --calibration a file of text, JSONL or token ids.");
+        if (options.EvaluationFile is { } evaluation && options.EvaluationRows > 0)
+            heldOut = Spaced(Open(evaluation, options.Calibration with { From = 0, To = 1, MaxRows = int.MaxValue }).Read().Calibration, options);
+        return (calibration, heldOut);
+
+        CalibrationFile Open(string path, CalibrationOptions cut) => new(path, tokenizer, problem, model.Inputs, model.Vocabulary, cut);
+    }
+
+    private static CalibrationSet Spaced(CalibrationSet set, QuantizeOptions options)
+    {
+        // A row of one token has nothing to score.
+        var rows = set.Rows.Where(row => row.Length > 1).ToList();
+        var count = Math.Min(rows.Count, options.EvaluationRows);
+        return new CalibrationSet([.. Enumerable.Range(0, count).Select(i => rows[(int)((long)i * rows.Count / count)])], options.Calibration.TokensPerBatch);
+    }
+
+    private static QuantizedCheckpointPlan Plan(QuantizeOptions options, StreamedModel model, CalibrationSet? calibration, CalibrationSet? heldOut) => new()
+    {
+        Target = options.Target,
+        Overwrite = options.Overwrite,
+        Source = options.Source,
+        Architecture = model.Architecture,
+        Config = model.Config,
+        Blocks = model.BlockCount,
+        DenseType = spec => model.Weights.TypeOf(spec).ToScalarType(),
+        Recipe = options.Recipe,
+        CalibrationHash = calibration?.Hash,
+        Fingerprint = Fingerprint(options, calibration, heldOut),
+    };
+
+    /// <summary>Hash of everything that the result depends on. Files of the source count by name, size and time.</summary>
+    private static string Fingerprint(QuantizeOptions options, CalibrationSet? calibration, CalibrationSet? heldOut)
+    {
+        var text = new StringBuilder();
+        text.AppendLine(Manifest.LibraryVersion).AppendLine(options.Recipe.Name).AppendLine(RecipeFile.Hash(options.Recipe)).AppendLine(options.Device.ToString())
+            .AppendLine(calibration?.Hash).AppendLine(heldOut?.Hash).AppendLine(CultureInfo.InvariantCulture, $"{options.Calibration.TokensPerBatch}");
+        foreach (var file in new DirectoryInfo(options.Source).EnumerateFiles().OrderBy(file => file.Name, StringComparer.Ordinal))
+            text.AppendLine(CultureInfo.InvariantCulture, $"{file.Name} {file.Length} {file.LastWriteTimeUtc.Ticks}");
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
+    }
+
+    /// <summary>The first unit that is not done; 0 where what it runs on is gone.</summary>
+    private static int First(UnitLoop loop, QuantizedCheckpointWriter writer, UnitRecords records, int blocks)
+    {
+        var block = Enumerable.Range(0, blocks).FirstOrDefault(i => !writer.Done.Contains(i) || records.Load(i) is null, blocks);
+        return loop.CanBegin(block + 1) ? block + 1 : 0;
+    }
+
+    private static QuantizationReport Report(
+        QuantizeOptions options, StreamedModel model, CalibrationSet? calibration, CalibrationSet? heldOut, UnitRecords records, EndsReport ends, IReadOnlyList<RecipeFinding> findings)
+    {
+        var units = Enumerable.Range(0, model.BlockCount).Select(i => records.Load(i)!).Append(new UnitRecord(ends.Linears, ends.Cost)).ToList();
+        return new QuantizationReport
+        {
+            Recipe = options.Recipe.Name,
+            RecipeHash = RecipeFile.Hash(options.Recipe),
+            CalibrationHash = calibration?.Hash,
+            CalibrationTokens = calibration?.Tokens ?? 0,
+            EvaluationTokens = heldOut?.Rows.Sum(row => row.Length - 1L) ?? 0,
+            PerplexityBefore = ends.Perplexity?.Before,
+            PerplexityAfter = ends.Perplexity?.After,
+            FileBytesBefore = model.FileBytes,
+            MemoryBytesBefore = units.Sum(unit => unit.Cost.Before.Bytes(model.Weights.Dtype)),
+            MemoryBytesAfter = units.Sum(unit => unit.Cost.After.Bytes(model.Weights.Dtype)),
+            TokensPerSecondBefore = Speed(units.Select(unit => unit.Cost.Before.Milliseconds)),
+            TokensPerSecondAfter = Speed(units.Select(unit => unit.Cost.After.Milliseconds)),
+            Linears = [.. units.SelectMany(unit => unit.Linears)],
+            Notes = [.. findings.Select(finding => $"{finding.Message} ({finding.Rule})")],
+        };
+    }
+
+    private static double? Speed(IEnumerable<double> milliseconds) => milliseconds.ToList() is var all && all.All(ms => ms > 0) ? 1000 / all.Sum() : null;
+
+    /// <summary>Records of finished blocks, in files.</summary>
+    private sealed class UnitRecords(string folder)
+    {
+        public UnitRecord? Load(int block) => UnitRecord.Load(PathOf(block));
+
+        public void Save(int block, UnitRecord record) => AtomicFile.WriteAllBytes(PathOf(block), record.ToJson());
+
+        private string PathOf(int block) => Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"block.{block:00000}.json"));
+    }
+
+    /// <summary>Writes parts as they come.</summary>
+    private sealed class Sink(QuantizedCheckpointWriter writer, UnitRecords records) : IUnitSink
+    {
+        public EndsReport? Report { get; private set; }
+
+        public void Block(BlockUnit unit, UnitResult result, UnitCost cost)
+        {
+            // The record first: a part that is there counts as done.
+            records.Save(unit.Block, new UnitRecord(result.Reports, cost));
+            writer.WriteBlock(unit.Layers, result.KvScales, result.Linears);
+        }
+
+        public void Ends(CausalModel model, IReadOnlyDictionary<string, LinearState> states, EmbeddingState? embedding, EndsReport report)
+        {
+            writer.WriteEnds(model, states, embedding);
+            Report = report;
+        }
+    }
+}
