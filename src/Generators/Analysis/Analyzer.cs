@@ -12,6 +12,7 @@ internal static class Analyzer
         var rules = new WidthRules(spec.Config);
         return WidthChecks.Of(spec, bodies, rules)
             .Concat(NameChecks.Of(spec))
+            .Concat(LayerNameChecks.Of(spec, bodies))
             .Concat(StructureChecks.Of(spec, bodies))
             .Concat(Partition.Of(bodies, spec.Kind).Issues)
             .Concat(PresetChecks.Of(spec, bodies))

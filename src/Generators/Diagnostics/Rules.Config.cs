@@ -155,4 +155,14 @@ internal static partial class Rules
         DiagnosticSeverity.Warning,
         isEnabledByDefault: true,
         helpLinkUri: HelpLink + RuleId.PresetValue + ".md");
+
+    /// <summary>{0} scheme, {1} model, {2} for example "is abstract".</summary>
+    public static readonly DiagnosticDescriptor InputScheme = new(
+        RuleId.InputScheme,
+        "Input scheme cannot be created",
+        "'{0}' cannot be the input scheme of '{1}': it {2}",
+        ConfigCategory,
+        DiagnosticSeverity.Error,
+        isEnabledByDefault: true,
+        helpLinkUri: HelpLink + RuleId.InputScheme + ".md");
 }

@@ -93,4 +93,14 @@ internal static partial class Rules
         DiagnosticSeverity.Error,
         isEnabledByDefault: true,
         helpLinkUri: HelpLink + RuleId.ConstructorParameter + ".md");
+
+    /// <summary>{0} member, {1} class or config.</summary>
+    public static readonly DiagnosticDescriptor NameTaken = new(
+        RuleId.NameTaken,
+        "Name is taken by emitted code",
+        "'{0}' is the name of a member that the compiler adds to '{1}'; choose another name",
+        ShapeCategory,
+        DiagnosticSeverity.Error,
+        isEnabledByDefault: true,
+        helpLinkUri: HelpLink + RuleId.NameTaken + ".md");
 }

@@ -5,7 +5,8 @@ namespace Generated.Generators.Diagnostics;
 /// <summary>Every diagnostic of the language: one per construct, each with a page under docs/rules.</summary>
 internal static partial class Rules
 {
-    private const string HelpLink = "https://github.com/generated-llm/generated/blob/main/docs/rules/";
+    // In the repository and in the package of Generated.Runtime alike; there is no public address yet.
+    private const string HelpLink = "docs/rules/";
 
     private static readonly Lazy<IReadOnlyDictionary<string, DiagnosticDescriptor>> ById =
         new(() => All.ToDictionary(rule => rule.Id, StringComparer.Ordinal));
@@ -13,7 +14,7 @@ internal static partial class Rules
     public static IReadOnlyList<DiagnosticDescriptor> All =>
     [
         NotPartial, ForwardMissing, ForwardDuplicate, ForwardShape, ClassShape, SeveralFiles, LayerShape, SeveralLayerAttributes,
-        ConstructorParameter,
+        ConstructorParameter, NameTaken,
         Statement, Call, Expression, Reassignment, LayerUsedTwice, LayerUnused, HelperRecursion, ValueUnused, Factor,
         Capture,
         WidthMismatch, UnequalWidths, OddHeadWidth, InexactDivision, KvHeads, SectionSum, TiedShape, TiedTarget,
@@ -22,7 +23,7 @@ internal static partial class Rules
         DuplicateName, NameTemplate,
         UnknownMember, MemberType, ConfigShape, PropertyWithoutKey, PropertyType, DuplicateModelType, PresetShape,
         WidthCount, ConfigMismatch, NotDeclared, Recursion, UnreadableDeclaration, DuplicateKey, DuplicatePreset,
-        PresetValue,
+        PresetValue, InputScheme,
         Partition, TensorParallelDegree,
     ];
 

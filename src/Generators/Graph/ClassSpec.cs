@@ -51,6 +51,9 @@ internal sealed record ClassSpec
     /// </summary>
     public EquatableArray<string> Stubs { get; init; }
 
+    /// <summary>Whether a member has a name that emitted code needs (the class is then broken too, and cannot even get its base).</summary>
+    public bool HasTakenName { get; init; }
+
     /// <summary>Fully qualified name with <c>global::</c>.</summary>
     public string FullName => Namespace.Length == 0 ? $"global::{Name}" : $"global::{Namespace}.{Name}";
 

@@ -18,6 +18,9 @@ internal sealed record ConfigSpec
     /// <summary>Set where an error makes the config unusable: the printer then emits throwing members only.</summary>
     public bool IsBroken { get; init; }
 
+    /// <summary>Names of emitted members that a member of the author's has: an error, and they are not emitted.</summary>
+    public EquatableArray<string> TakenNames { get; init; }
+
     /// <summary>Unique, stable name of the emitted file.</summary>
     public string HintName => (Namespace.Length == 0 ? Name : $"{Namespace}.{Name}") + ".g.cs";
 

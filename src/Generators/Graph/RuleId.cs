@@ -15,6 +15,7 @@ internal static class RuleId
     public const string LayerShape = "GEN0007";
     public const string SeveralLayerAttributes = "GEN0008";
     public const string ConstructorParameter = "GEN0009";
+    public const string NameTaken = "GEN0010";
 
     public const string Statement = "GEN0101";
     public const string Call = "GEN0102";
@@ -60,6 +61,7 @@ internal static class RuleId
     public const string DuplicateKey = "GEN0513";
     public const string DuplicatePreset = "GEN0514";
     public const string PresetValue = "GEN0515";
+    public const string InputScheme = "GEN0516";
 
     public const string Partition = "GEN0601";
     public const string TensorParallelDegree = "GEN0602";

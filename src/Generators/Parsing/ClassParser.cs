@@ -47,7 +47,7 @@ internal sealed partial class ClassParser
         var layers = Layers(new LayerParser(scope, names, _classes, _report));
         CheckTies(layers);
         var bodies = Bodies(layers, scope);
-        return new ClassSpec
+        var spec = new ClassSpec
         {
             Kind = _kind,
             Namespace = _type.ContainingNamespace.IsGlobalNamespace ? "" : _type.ContainingNamespace.ToDisplayString(),
@@ -60,10 +60,11 @@ internal sealed partial class ClassParser
             Layers = layers.ToEquatableArray(),
             Bodies = bodies.ToEquatableArray(),
             Config = config,
-            Model = _kind == ClassKind.Model ? Model() : null,
+            Model = _kind == ClassKind.Model ? Model(config) : null,
             IsBroken = _report.IsBroken,
             Stubs = Stubs(),
         };
+        return TakesNames(spec) ? spec with { IsBroken = true, HasTakenName = true } : spec;
     }
 
     /// <summary>Whether a generated half can be added to the class at all.</summary>
@@ -91,6 +92,14 @@ internal sealed partial class ClassParser
         return wrong is null;
     }
 
+    /// <summary>Whether a member has a name that emitted code needs.</summary>
+    private bool TakesNames(ClassSpec spec)
+    {
+        var taken = new HashSet<string>(EmittedNames.Of(_kind), StringComparer.Ordinal);
+        if (spec.IsUsable) taken.UnionWith(EmittedNames.OfWirings(spec));
+        return _report.Taken(_type, member => taken.Contains(member.Name)).Count > 0;
+    }
+
     /// <summary>Methods proper: no constructors, accessors or operators, whatever stands on them.</summary>
     private IEnumerable<IMethodSymbol> Methods => _type.GetMembers().OfType<IMethodSymbol>().Where(m => m.MethodKind == MethodKind.Ordinary);
 
@@ -109,6 +118,8 @@ internal sealed partial class ClassParser
             var isConfig = parameter.Type.Attribute(KnownNames.Config) is not null;
             parameters.Add(new ParameterSpec(parameter.Name, parameter.Type.Code(), isConfig));
             var place = parameter.Locations.FirstOrDefault();
+            if (EmittedNames.Locals.Contains(parameter.Name))
+                _report.Report(RuleId.ConstructorParameter, place, parameter.Name, _type.Name, "must have another name, because emitted code has a variable of this one");
             if (parameter.Type.TypeKind == TypeKind.Error)
                 _report.Break();
             else if (parameter.RefKind != RefKind.None)
@@ -141,10 +152,9 @@ internal sealed partial class ClassParser
         return config;
     }
 
-    private ModelSpec Model()
+    private ModelSpec Model(ConfigSpec? config)
     {
         _report.Mark(Anchors.ModelType, _attribute.WhereArgument(0));
-        var scheme = _type.Attribute(KnownNames.Inputs)?.AttributeClass?.TypeArguments[0].Code();
         return new ModelSpec(
             _attribute.Text(0),
             _attribute.NamedTexts("Architectures").ToEquatableArray(),
@@ -152,7 +162,7 @@ internal sealed partial class ClassParser
             _attribute.NamedText("OptionalPrefix"),
             _attribute.NamedText("RequiredKey"),
             _attribute.NamedText("PaddleModelType"),
-            scheme ?? KnownNames.DefaultInputs);
+            InputScheme(config) ?? KnownNames.DefaultInputs);
     }
 
     private EquatableArray<string> Stubs() => Methods

@@ -42,7 +42,8 @@ internal sealed class ConfigParser
             Quotients = Quotients(properties).ToEquatableArray(),
             Presets = new PresetParser(_type, _getters, _dims, _report, _cancellation).Parse(properties).ToEquatableArray(),
         };
-        return spec with { IsBroken = _report.IsBroken };
+        var taken = _report.Taken(_type, m => EmittedNames.Config.Contains(m.Name) || (m.Name == EmittedNames.ConfigCheck && m is not IMethodSymbol));
+        return spec with { IsBroken = _report.IsBroken, TakenNames = taken.ToEquatableArray() };
     }
 
     private bool HasShape()

@@ -39,6 +39,7 @@ internal static class KnownNames
     public const string Tokens = "Generated.Tokens";
     public const string Ops = "Generated.Ops";
 
+    public const string InputScheme = "global::Generated.Passes.IInputScheme";
     public const string DefaultInputs = "global::Generated.Passes.CausalInputs";
 
     /// <summary>Whether a type is the known one of that metadata name (all of which lie in one namespace).</summary>

@@ -41,6 +41,20 @@ internal sealed class Reporter
         IsBroken |= rule.DefaultSeverity == DiagnosticSeverity.Error;
     }
 
+    /// <summary>Reports the author's members that emitted code needs the names of; gives those names.</summary>
+    public IReadOnlyList<string> Taken(INamedTypeSymbol type, Func<ISymbol, bool> isTaken)
+    {
+        var names = new List<string>();
+        foreach (var member in type.GetMembers())
+        {
+            if (member.IsImplicitlyDeclared || !member.CanBeReferencedByName || !isTaken(member)) continue;
+            Report(RuleId.NameTaken, member.Locations.FirstOrDefault(), member.Name, type.Name);
+            names.Add(member.Name);
+        }
+
+        return names;
+    }
+
     /// <summary>Gives up on the declaration without a word, because the C# compiler already reports the cause.</summary>
     public void Break() => IsBroken = true;
 }

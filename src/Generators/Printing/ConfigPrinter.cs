@@ -14,16 +14,18 @@ internal static class ConfigPrinter
         FilePrinter.Header(writer, spec.Namespace);
         using (writer.Block($"partial record {spec.Name}"))
         {
-            Presets(writer, spec);
-            Read(writer, spec);
-            Write(writer, spec);
-            writer.Line("/// <summary>Further checks and adjustments by hand, after the keys are read.</summary>")
+            if (!IsTaken(nameof(Presets))) Presets(writer, spec);
+            if (!IsTaken(nameof(Read))) Read(writer, spec);
+            if (!IsTaken(nameof(Write))) Write(writer, spec);
+            if (!IsTaken(EmittedNames.ConfigCheck)) writer.Line("/// <summary>Further checks and adjustments by hand, after the keys are read.</summary>")
                 .Line("/// <param name=\"reader\">The config.json.</param>")
                 .Line($"partial void Check({Reader} reader);");
         }
 
         if (!spec.IsBroken) DeclaredGraphPrinter.Print(writer, spec);
         return writer.ToString();
+
+        bool IsTaken(string name) => spec.TakenNames.Contains(name);
     }
 
     private static void Presets(SourceWriter writer, ConfigSpec spec)

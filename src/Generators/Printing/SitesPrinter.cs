@@ -21,7 +21,7 @@ internal static class SitesPrinter
             }
 
             writer.Line("/// <summary>All of them, in declaration order.</summary>")
-                .Line($"public static {Names.List}<{site}> All {{ get; }} = [{string.Join(", ", plan.Linears.Select(Member))}];");
+                .Line($"public static {Names.List}<{site}> {EmittedNames.AllSites} {{ get; }} = [{string.Join(", ", plan.Linears.Select(Member))}];");
         }
 
         writer.Blank().Line("/// <inheritdoc/>").Line($"public override {Names.List}<{site}> LinearSites => AdapterSites.All;").Blank();
@@ -30,5 +30,5 @@ internal static class SitesPrinter
     /// <summary>A layer in a part that the config left out reads as null.</summary>
     private static string Read(string access) => access.Replace("!.", "?.");
 
-    private static string Member(LinearPlan linear) => linear.Path.Replace(".", "");
+    private static string Member(LinearPlan linear) => LayerNameChecks.SiteName(linear.Path);
 }

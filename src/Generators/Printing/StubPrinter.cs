@@ -13,9 +13,10 @@ internal static class StubPrinter
 
     public static void Print(SourceWriter writer, ClassSpec spec)
     {
-        using (writer.Block($"partial class {spec.Name} : {ClassPrinter.Bases(spec)}"))
+        using (writer.Block($"partial class {spec.Name}{(spec.HasTakenName ? "" : $" : {ClassPrinter.Bases(spec)}")}"))
         {
             foreach (var stub in spec.Stubs) writer.Line($"{stub} => {Throw};").Blank();
+            if (spec.HasTakenName) return; // Whatever else is emitted would collide again.
             foreach (var member in Members(spec)) writer.Line("/// <inheritdoc/>").Line($"public {member} => {Throw};").Blank();
         }
     }

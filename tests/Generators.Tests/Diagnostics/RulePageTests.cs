@@ -54,7 +54,7 @@ public sealed class RulePageTests
 
         Assert.Equal(rule.Title.ToString(), page.Title);
         Assert.Equal(rule.DefaultSeverity switch { DiagnosticSeverity.Error => "error", DiagnosticSeverity.Warning => "warning", _ => "information" }, page.Severity);
-        Assert.EndsWith($"/docs/rules/{id}.md", rule.HelpLinkUri);
+        Assert.Equal($"docs/rules/{id}.md", rule.HelpLinkUri);
         Assert.Contains($"| [{id}]({id}.md) | {rule.DefaultSeverity} | {rule.Title} |", RulePage.Index);
     }
 

@@ -81,6 +81,49 @@ public sealed class VariantTests
         }
         """;
 
+    private static string Model(string scheme, string type = "Scheme") => $$"""
+        {{scheme}}
+
+        [Model("toy"), Inputs<{{type}}>]
+        public sealed partial class ToyModel(ToyConfig c)
+        {
+            [Embedding(nameof(c.Vocab), nameof(c.Hidden), "embed")] private partial Flow Embed(Tokens ids);
+            [Linear(nameof(c.Hidden), nameof(c.Vocab), "head")] private partial Flow Head(Flow x);
+            public Flow Forward(Tokens ids) => Head(Embed(ids));
+        }
+        """;
+
+    private static string Scheme(string header, string members = "") => $$"""
+        {{header}} : Generated.Passes.IInputScheme
+        {
+            {{members}}
+            public Generated.Passes.SequenceInputs Prompt(Generated.Passes.TokenBatch batch) => Generated.Passes.CausalInputs.Instance.Prompt(batch);
+            public Generated.Passes.SequenceInputs Continue(Generated.Passes.SequenceInputs previous, int count = 1) => Generated.Passes.CausalInputs.Instance.Continue(previous, count);
+        }
+        """;
+
+    public static TheoryData<string, string, string> Inputs => new()
+    {
+        { "GEN0516", "Generated.Passes.IInputScheme", Model("", "Generated.Passes.IInputScheme") },
+        { "GEN0516", "Scheme", Model(Scheme("public class Scheme")) },
+        { "GEN0516", "Scheme", Model(Scheme("public class Scheme(int width)", "public int Width => width;")) },
+        { "GEN0516", "Scheme", Model(Scheme("public class Scheme(ToyConfig c, int width)", "public int Width => c.Hidden + width;")) },
+        { "GEN0516", "Scheme", Model(Scheme("public class Scheme", "private Scheme(ToyConfig c) { }")) },
+    };
+
+    /// <summary>Schemes that emitted code can create: by the config, by more that is optional, the default one.</summary>
+    [Theory]
+    [InlineData("public sealed class Scheme(ToyConfig c)", "public int Width => c.Hidden;")]
+    [InlineData("internal class Scheme(object c, int width = 1)", "public int Width => width + c.GetHashCode();")]
+    [InlineData("public class Scheme", "public Scheme(string name) { } internal Scheme(ToyConfig c) { }")]
+    public void SoundScheme_BreaksNothing(string header, string members)
+    {
+        var compiled = Compiled.From(Model(Scheme(header, members)), RulePage.Shared);
+
+        Assert.Empty(compiled.Errors);
+        Assert.Empty(Compiled.From(Model("", "Generated.Passes.CausalInputs"), RulePage.Shared).Errors);
+    }
+
     public static TheoryData<string, string, string> Configs => new()
     {
         { "GEN0503", "TinyConfig", Config("", "public sealed partial class TinyConfig") },
@@ -94,7 +137,7 @@ public sealed class VariantTests
     };
 
     [Theory]
-    [MemberData(nameof(Shapes)), MemberData(nameof(Names)), MemberData(nameof(Members)), MemberData(nameof(Configs))]
+    [MemberData(nameof(Shapes)), MemberData(nameof(Names)), MemberData(nameof(Members)), MemberData(nameof(Configs)), MemberData(nameof(Inputs))]
     public void Variant_BreaksTheRuleAtThePlace(string id, string place, string source)
     {
         var compiled = Compiled.From(source, RulePage.Shared);

@@ -9,13 +9,17 @@ namespace Generators.Tests.Parsing;
 public sealed class KnownNamesTests
 {
     public static TheoryData<string> Names =>
-        [.. typeof(KnownNames).GetFields().Where(f => f.IsLiteral && f.Name != nameof(KnownNames.Namespace) && f.Name != nameof(KnownNames.DefaultInputs)).Select(f => (string)f.GetRawConstantValue()!)];
+        [.. typeof(KnownNames).GetFields().Where(f => f.IsLiteral && f.Name != nameof(KnownNames.Namespace) && f.Name is not (nameof(KnownNames.DefaultInputs) or nameof(KnownNames.InputScheme))).Select(f => (string)f.GetRawConstantValue()!)];
 
     [Theory, MemberData(nameof(Names))]
     public void Name_IsThatOfARuntimeType(string name) => Assert.NotNull(typeof(Flow).Assembly.GetType(name));
 
     [Fact]
-    public void DefaultInputs_AreTheRuntimes() => Assert.Equal(KnownNames.DefaultInputs, "global::" + typeof(CausalInputs).FullName);
+    public void Inputs_AreTheRuntimes()
+    {
+        Assert.Equal(KnownNames.DefaultInputs, "global::" + typeof(CausalInputs).FullName);
+        Assert.Equal(KnownNames.InputScheme, "global::" + typeof(IInputScheme).FullName);
+    }
 
     [Fact]
     public void EveryLayerAttribute_IsKnown()
