@@ -27,8 +27,9 @@ public sealed class ConsistencyTests
         from scaling in Gen.Elements(null, RopeScaling.Linear(2), RopeScaling.Llama3(4, 1, 4, 8))
         from length in Gen.Choose(2, 12)
         from prompt in Gen.Choose(1, length - 1)
-        from pads in Gen.Choose(0, prompt - 1).ListOf(2)
-        from tokens in Gen.Choose(0, vocab - 1).ListOf(3 * length)
+        from rows in Gen.Choose(1, 4)
+        from pads in Gen.Choose(0, prompt - 1).ListOf(rows)
+        from tokens in Gen.Choose(0, vocab - 1).ListOf(rows * length)
         from seed in Gen.Choose(0, 1000)
         select new Case(
             new LlamaConfig
@@ -44,7 +45,7 @@ public sealed class ConsistencyTests
                 AttentionBias = bias,
                 Scaling = scaling,
             },
-            [.. new[] { 0, pads[0], pads[1] }.Select((pad, row) => tokens.Skip(row * length).Take(length - pad).ToArray())],
+            [.. pads.Select((pad, row) => row == 0 ? 0 : pad).Select((pad, row) => tokens.Skip(row * length).Take(length - pad).ToArray())],
             prompt,
             (ulong)seed);
 

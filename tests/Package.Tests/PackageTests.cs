@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Text.RegularExpressions;
 using static Package.Tests.PackedPackages;
 
@@ -15,6 +16,13 @@ public sealed partial class PackageTests(PackedPackages packages)
     {
         Assert.Single(Directory.GetFiles(packages.Feed, "Generated.Runtime.*.snupkg"));
         Assert.Single(Directory.GetFiles(packages.Feed, "Generated.Models.*.snupkg"));
+
+        using (var package = ZipFile.OpenRead(Path.Combine(packages.Feed, $"Generated.Runtime.{packages.Version}.nupkg")))
+        {
+            // Where the compiler's help links point, beside the compiler.
+            Assert.NotNull(package.GetEntry("docs/rules/GEN0201.md"));
+            Assert.NotNull(package.GetEntry("analyzers/dotnet/cs/Generated.Generators.dll"));
+        }
 
         var program = packages.NewFolder("user");
         var source = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Programs", "Mistral.cs.txt"));

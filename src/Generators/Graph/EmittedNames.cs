@@ -13,9 +13,16 @@ internal static class EmittedNames
 
     private static readonly string[] OfModel =
     [
-        "Config", "Structure", "AllBlocks", "Inputs", "Create", "Architecture", "OwnTensorsOf",
+        "Config", "Structure", "AllBlocks", "Inputs", "Create", "Architecture", "OwnTensorsOf", "Enter", "Leave", "NotCut",
         "Context", "Dtype", "Device", "ParameterCount", "Initialize", "Tokens", "Value",
     ];
+
+    private static readonly string[] LocalsAlways = ["x", "build", "layers", "layer", "field"];
+
+    private static readonly string[] LocalsWithPasses =
+        ["pass", "tensor", "index", "linears", "normGroups", "scalePairs", "fusedGroups", "exchanges"];
+
+    private static readonly string[] LocalsOfModel = ["ids", "hidden", "next", "i", "block", "slot"];
 
     /// <summary>Members of a config.</summary>
     public static IReadOnlyList<string> Config { get; } = ["Presets", "Read", "Write"];
@@ -26,9 +33,16 @@ internal static class EmittedNames
     /// <summary>Name of the list of all sites among a class's <c>AdapterSites</c>.</summary>
     public const string AllSites = "All";
 
-    /// <summary>Parameters and locals of emitted instance members: a constructor parameter of such a name would be hidden by them.</summary>
-    public static IReadOnlyList<string> Locals { get; } =
-        ["x", "ids", "pass", "next", "i", "build", "layers", "layer", "block", "tensor", "slot", "index", "field", "linears", "normGroups", "scalePairs", "fusedGroups", "exchanges"];
+    /// <summary>
+    /// Parameters and locals of emitted members that read the config or widths: a constructor parameter of such a name would
+    /// be hidden by them.
+    /// </summary>
+    public static IEnumerable<string> Locals(ClassKind kind) => kind switch
+    {
+        ClassKind.Part => LocalsAlways,
+        ClassKind.Block => LocalsAlways.Concat(LocalsWithPasses),
+        _ => LocalsAlways.Concat(LocalsWithPasses).Concat(LocalsOfModel),
+    };
 
     /// <summary>Members that every class of a kind gets.</summary>
     public static IEnumerable<string> Of(ClassKind kind) => kind switch
@@ -44,7 +58,8 @@ internal static class EmittedNames
         if (spec.Kind == ClassKind.Part)
             return spec.Bodies.SelectMany(b => b.Nodes.Where(n => n.Factor is not null).Select(n => Flattening.FactorName(b.Method, n.Id)));
         var bodies = Flattening.Bodies(spec);
-        if (bodies.Count > 1) return bodies.SelectMany(b => new[] { "Full", "Prefill", "Decode", "Structure" }, (b, member) => member + b.Suffix);
+        string[] passes = spec.Kind == ClassKind.Model ? ["Full", "Prefill", "Decode", "Structure", "Enter", "Leave"] : ["Full", "Prefill", "Decode", "Structure"];
+        if (bodies.Count > 1) return bodies.SelectMany(_ => passes, (b, member) => member + b.Suffix);
         return spec.Kind == ClassKind.Model ? ["Structure" + bodies[0].Suffix] : []; // Beside that of its blocks.
     }
 }

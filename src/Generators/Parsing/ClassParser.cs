@@ -118,7 +118,7 @@ internal sealed partial class ClassParser
             var isConfig = parameter.Type.Attribute(KnownNames.Config) is not null;
             parameters.Add(new ParameterSpec(parameter.Name, parameter.Type.Code(), isConfig));
             var place = parameter.Locations.FirstOrDefault();
-            if (EmittedNames.Locals.Contains(parameter.Name))
+            if (EmittedNames.Locals(_kind).Contains(parameter.Name))
                 _report.Report(RuleId.ConstructorParameter, place, parameter.Name, _type.Name, "must have another name, because emitted code has a variable of this one");
             if (parameter.Type.TypeKind == TypeKind.Error)
                 _report.Break();

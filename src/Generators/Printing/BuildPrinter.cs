@@ -34,7 +34,7 @@ internal static class BuildPrinter
         switch (member.Spec)
         {
             case RepeatSpec repeat:
-                writer.Line($"var {local} = new {repeat.Block.FullName}[{repeat.Count.Code}];");
+                writer.Line($"var {local} = new {repeat.Block.FullName}[{Names.Layers("BuildContext")}.Blocks({repeat.Count.Code})];");
                 using (writer.Block($"for (var i = 0; i < {local}.Length; i++)"))
                     writer.Line($"{local}[i] = new {repeat.Block.FullName}({Arguments(spec, repeat.Block, default)}) {{ Index = i }};").Line($"{local}[i].Build(build.ForBlocks);");
                 writer.Blank();

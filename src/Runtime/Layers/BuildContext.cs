@@ -11,6 +11,9 @@ namespace Generated.Layers;
 /// </summary>
 public sealed class BuildContext : IDisposable
 {
+    /// <summary>Most copies of a block in one model: four times the deepest published transformers.</summary>
+    private const int MostBlocks = 4096;
+
     private readonly List<CacheShape> _cacheShapes = [];
     private readonly List<Attention> _attentions = [];
     private readonly List<FusedLinear> _fused = [];
@@ -72,6 +75,13 @@ public sealed class BuildContext : IDisposable
         _path.Value = layer;
         return this;
     }
+
+    /// <summary>Checks how often a block is repeated, before any copy is made: a config.json can say anything.</summary>
+    /// <returns>The count.</returns>
+    /// <exception cref="InvalidInputException">It is negative or absurdly large.</exception>
+    public static int Blocks(int count) => count is >= 0 and <= MostBlocks
+        ? count
+        : throw new InvalidInputException($"A model of {count} blocks cannot be built: at most {MostBlocks} can.");
 
     /// <summary>Reserves a slot of the KV cache.</summary>
     /// <returns>The slot's index.</returns>

@@ -18,10 +18,23 @@ public sealed class Parameter : IDisposable
 
     private Parameter(BuildContext build, Device device, ReadOnlySpan<long> shape)
     {
+        Check(shape);
         _value = empty(shape, build.Dtype, device).DetachFromDisposeScope();
         _value.requires_grad = build.Options.Trainable;
         Shape = shape.ToArray();
         build.Own(this);
+    }
+
+    /// <summary>Refuses what a config.json with absurd sizes asks for: products of such sizes wrap around or exceed any memory.</summary>
+    private static void Check(ReadOnlySpan<long> shape)
+    {
+        var count = 1L;
+        foreach (var size in shape)
+        {
+            if (size < 0 || (size > 0 && count > long.MaxValue / sizeof(double) / size))
+                throw new InvalidInputException($"A weight cannot have the shape [{string.Join(", ", shape.ToArray())}]: a size is far too large.");
+            count *= size;
+        }
     }
 
     /// <summary>A weight that a layer put in another's place holds, of any type; the layer disposes of it.</summary>
