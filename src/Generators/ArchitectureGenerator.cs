@@ -45,6 +45,25 @@ public sealed class ArchitectureGenerator : IIncrementalGenerator
         {
             if (pair.Left.Count > 0) Emit(output, RegistryPrinter.HintName, () => RegistryPrinter.Print(pair.Right, pair.Left));
         });
+        Recipes(context);
+    }
+
+    /// <summary>Registers both outputs of declared recipes. What a recipe emits does not depend on the model, what is said about it does.</summary>
+    private static void Recipes(IncrementalGeneratorInitializationContext context)
+    {
+        var parsed = context.SyntaxProvider.ForAttributeWithMetadataName(
+            RecipeNames.Quantize,
+            static (node, _) => node is TypeDeclarationSyntax,
+            static (match, cancellation) => match.TargetSymbol is INamedTypeSymbol type
+                ? InInvariantCulture(() => ClassSource.ParseRecipe(type, match.SemanticModel.Compilation, cancellation))
+                : null)
+            .Where(recipe => recipe is not null).Select((recipe, _) => recipe!).WithTrackingName(TrackingNames.Recipes);
+        var declared = parsed.Select((p, _) => p.Spec).Where(spec => spec is not null).Select((spec, _) => spec!);
+        var specs = declared.Select((d, _) => d.Spec).WithTrackingName(TrackingNames.RecipeSpecs);
+        context.RegisterSourceOutput(specs, (output, spec) => Emit(output, spec.HintName, () => RecipePrinter.Print(spec)));
+
+        var findings = declared.Select((d, _) => CheckedRecipe.Of(d)).WithTrackingName(TrackingNames.RecipeFindings).Where(c => c.Issues.Count > 0).Collect();
+        context.RegisterSourceOutput(parsed.Combine(findings), (output, pair) => Report(output, Diagnostics(pair.Left, pair.Right)));
     }
 
     /// <summary>Registers both outputs of the classes with an attribute, and gives their graphs.</summary>
@@ -81,6 +100,11 @@ public sealed class ArchitectureGenerator : IIncrementalGenerator
         if (parsed.Spec is not { } spec || all.FirstOrDefault(a => a.Spec.FullName == spec.FullName) is not { } analysed) return parsed.Diagnostics;
         return parsed.Diagnostics.AddRange(analysed.Issues.Select(parsed.Places.ToDiagnostic));
     }
+
+    private static ImmutableArray<Diagnostic> Diagnostics(Parsed<RecipeDeclaration> parsed, ImmutableArray<CheckedRecipe> all) =>
+        parsed.Spec is { Spec: var spec } && all.FirstOrDefault(c => c.HintName == spec.HintName) is { } found
+            ? parsed.Diagnostics.AddRange(found.Issues.Select(parsed.Places.ToDiagnostic))
+            : parsed.Diagnostics;
 
     private static ImmutableArray<Diagnostic> DuplicateModelTypes(ImmutableArray<Parsed<ClassSpec>> models)
     {

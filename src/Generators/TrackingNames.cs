@@ -17,4 +17,13 @@ internal static class TrackingNames
 
     /// <summary>The models of the assembly, by name.</summary>
     public const string Registry = nameof(Registry);
+
+    /// <summary>Parsed recipes with their diagnostics: runs on every edit.</summary>
+    public const string Recipes = nameof(Recipes);
+
+    /// <summary>A declared recipe: all that its source depends on.</summary>
+    public const string RecipeSpecs = nameof(RecipeSpecs);
+
+    /// <summary>What the rules find in a recipe for the model's graph.</summary>
+    public const string RecipeFindings = nameof(RecipeFindings);
 }

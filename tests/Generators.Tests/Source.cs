@@ -1,3 +1,6 @@
+extern alias models;
+extern alias quant;
+
 using Basic.Reference.Assemblies;
 using Generated;
 using Microsoft.CodeAnalysis;
@@ -6,7 +9,7 @@ using Microsoft.CodeAnalysis.Text;
 
 namespace Generators.Tests;
 
-/// <summary>C# text as a compilation against .NET and the runtime.</summary>
+/// <summary>C# text as a compilation against .NET, the runtime and the recipes.</summary>
 internal static class Source
 {
     // C# 14 as this Roslyn calls it.
@@ -23,8 +26,12 @@ internal static class Source
             .. Net100.References.All,
             MetadataReference.CreateFromFile(typeof(Flow).Assembly.Location),
             MetadataReference.CreateFromFile(typeof(TorchSharp.torch).Assembly.Location),
+            MetadataReference.CreateFromFile(typeof(quant::Generated.Quant.Recipes.KeepAttribute).Assembly.Location),
         ],
         new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary, nullableContextOptions: NullableContextOptions.Enable));
+
+    /// <summary>The packaged architectures.</summary>
+    public static MetadataReference Models { get; } = MetadataReference.CreateFromFile(typeof(models::Generated.Models.Llama).Assembly.Location);
 
     public static CSharpCompilation Compilation(params string[] sources) =>
         Empty.AddSyntaxTrees(sources.Select((source, i) => Tree(source, $"Source{i}.cs")));

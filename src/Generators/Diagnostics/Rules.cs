@@ -25,6 +25,9 @@ internal static partial class Rules
         WidthCount, ConfigMismatch, NotDeclared, Recursion, UnreadableDeclaration, DuplicateKey, DuplicatePreset,
         PresetValue, InputScheme,
         Partition, TensorParallelDegree,
+        RecipeShape, NotAnArchitecture, UnknownLayer, NothingLeft, SaidTwice, InvalidValue, ExclusiveMethods, MissingFormat, NoEffect,
+        Fold, SwitchedFold, InsertedBias, InsertedOperation, NothingMoves, ShortGroup, GroupCrossesRanks, RecipeDegree, NoCache, KernelFallback,
+        AmbiguousLayer,
     ];
 
     public static DiagnosticDescriptor Of(string ruleId) => ById.Value[ruleId];

@@ -2,7 +2,8 @@ namespace Generated.Generators.Graph;
 
 /// <summary>
 /// Every rule of the language, by range: 00 shape of the class, 01 wiring, 02 widths, 03 norms and attention,
-/// 04 checkpoint names, 05 config and presets, 06 tensor parallelism. Texts and severities are in Diagnostics/.
+/// 04 checkpoint names, 05 config and presets, 06 tensor parallelism, 07 recipes (from 0703 on in Recipes/Rules/RecipeRule.cs, which
+/// loading has too). Texts and severities are in Diagnostics/.
 /// </summary>
 internal static class RuleId
 {
@@ -65,4 +66,7 @@ internal static class RuleId
 
     public const string Partition = "GEN0601";
     public const string TensorParallelDegree = "GEN0602";
+
+    public const string RecipeShape = "GEN0701";
+    public const string NotAnArchitecture = "GEN0702";
 }

@@ -37,6 +37,36 @@ internal sealed class AttributeReader(AttributeData data, CancellationToken canc
         ? Strings(data.ConstructorArguments[index])
         : ImmutableArray<string>.Empty;
 
+    /// <summary>A text; for a constant that this compilation will only have once it is generated, the name it is read by.</summary>
+    public string TextOrName(int index)
+    {
+        if (data.ConstructorArguments.Length > index && data.ConstructorArguments[index] is { Kind: not TypedConstantKind.Error, Value: string text }) return text;
+        return _syntax?.ArgumentList?.Arguments.Where(a => a.NameEquals is null).ElementAtOrDefault(index) is { } argument ? LastName(argument.Expression) : "";
+    }
+
+    /// <summary>The strings of a parameter array, read as <see cref="TextOrName"/>; empty texts where one is neither.</summary>
+    public ImmutableArray<string> TextsOrNames(int index)
+    {
+        if (data.AttributeConstructor is not null && !data.ConstructorArguments.Any(IsError)) return Texts(index);
+        return (_syntax?.ArgumentList?.Arguments ?? default).Where(a => a.NameEquals is null).Select(a => a.Expression switch
+        {
+            LiteralExpressionSyntax { Token.Value: string text } => text,
+            var expression => LastName(expression),
+        }).ToImmutableArray();
+    }
+
+    /// <summary>The last name in <c>Llama.Paths.Head</c> or <c>nameof(Llama.Head)</c>.</summary>
+    private static string LastName(ExpressionSyntax expression) => expression switch
+    {
+        InvocationExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.ValueText: "nameof" }, ArgumentList.Arguments: [var argument] } => LastName(argument.Expression),
+        MemberAccessExpressionSyntax { Name: IdentifierNameSyntax name } => name.Identifier.ValueText,
+        IdentifierNameSyntax name => name.Identifier.ValueText,
+        _ => "",
+    };
+
+    /// <summary>A number, flag or member of an enumeration (as its number); null where it is not given.</summary>
+    public object? NamedValue(string name) => Named(name) is { Kind: TypedConstantKind.Primitive or TypedConstantKind.Enum } value ? value.Value : null;
+
     public string? NamedText(string name) => Named(name)?.Value as string;
 
     public bool NamedFlag(string name, bool otherwise = false) => Named(name)?.Value is bool flag ? flag : otherwise;

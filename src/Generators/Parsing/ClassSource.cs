@@ -55,6 +55,10 @@ internal sealed class ClassSource : IClassSource
     public static Parsed<ConfigSpec> ParseConfig(INamedTypeSymbol type, Compilation compilation, CancellationToken cancellation) =>
         In(compilation, cancellation, source => source.OwnConfig(type));
 
+    /// <summary>Parses a recipe of the compilation, with its diagnostics.</summary>
+    public static Parsed<RecipeDeclaration> ParseRecipe(INamedTypeSymbol type, Compilation compilation, CancellationToken cancellation) =>
+        In(compilation, cancellation, source => RecipeParser.Parse(type, source, cancellation));
+
     public ClassResult Class(INamedTypeSymbol type)
     {
         if (_open.Contains(type)) return new ClassResult(ClassOutcome.Cyclic, null);
@@ -114,7 +118,16 @@ internal sealed class ClassSource : IClassSource
         if (Graph(type) is not { } text) return null;
         var config = type.InstanceConstructors.SelectMany(c => c.Parameters)
             .Select(p => p.Type).OfType<INamedTypeSymbol>().FirstOrDefault(t => t.Attribute(KnownNames.Config) is not null);
-        return GraphText.ReadClass(text, config is null ? null : Config(config));
+        return GraphText.ReadClass(text, config is null ? null : Config(config), name => Block(type.ContainingAssembly, name));
+    }
+
+    /// <summary>A block that a model of another assembly repeats; it may come from a third one.</summary>
+    private ClassSpec? Block(IAssemblySymbol assembly, string fullName)
+    {
+        var name = fullName.Substring(fullName.IndexOf("::", StringComparison.Ordinal) + "::".Length);
+        var type = assembly.Modules.SelectMany(m => m.ReferencedAssemblySymbols).Prepend(assembly)
+            .Select(a => a.GetTypeByMetadataName(name)).FirstOrDefault(t => t is not null);
+        return type is null ? null : Class(type).Spec;
     }
 
     private static string? Graph(INamedTypeSymbol type) =>

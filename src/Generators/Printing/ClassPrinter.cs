@@ -34,7 +34,7 @@ internal static class ClassPrinter
             if (spec.Kind == ClassKind.Model) ModelPrinter.Print(writer, plan);
         }
 
-        if (spec.Kind != ClassKind.Model) DeclaredGraphPrinter.Print(writer, spec);
+        DeclaredGraphPrinter.Print(writer, spec);
         return writer.ToString();
     }
 

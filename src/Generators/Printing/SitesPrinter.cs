@@ -24,7 +24,18 @@ internal static class SitesPrinter
                 .Line($"public static {Names.List}<{site}> {EmittedNames.AllSites} {{ get; }} = [{string.Join(", ", plan.Linears.Select(Member))}];");
         }
 
+        Paths(writer, plan);
         writer.Blank().Line("/// <inheritdoc/>").Line($"public override {Names.List}<{site}> LinearSites => AdapterSites.All;").Blank();
+    }
+
+    /// <summary>The paths as constants, for recipes and adapters that name linears in attributes.</summary>
+    private static void Paths(SourceWriter writer, ClassPlan plan)
+    {
+        writer.Blank().Line($"/// <summary>The declared paths of a <see cref=\"{plan.Spec.Name}\"/>'s linears.</summary>");
+        using (writer.Block("public static class Paths"))
+            foreach (var linear in plan.Linears)
+                writer.Line($"/// <summary>{Quoting.Xml(linear.Path)}.</summary>")
+                    .Line($"public const string {Member(linear)} = {Quoting.Literal($"{plan.Spec.Name}.{linear.Path}")};").Blank();
     }
 
     /// <summary>A layer in a part that the config left out reads as null.</summary>

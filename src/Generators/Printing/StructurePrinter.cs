@@ -46,6 +46,7 @@ internal static class StructurePrinter
                 List(writer, "ScalePairs", "ScalePair", wiring.ScalePairs.Select(p => ((string?)null, Scale(plan, p)))),
                 List(writer, "FusedGroups", "FusedGroup", plan.Fused.Select(g => ((string?)null, Fused(plan, g)))),
                 List(writer, "Exchanges", "Exchange", wiring.Exchanges.Select(e => (e.When, Exchange(plan, e)))),
+                List(writer, "Attentions", "AttentionInfo", wiring.Body.Nodes.Select(n => n.Layer).Where(l => l?.Spec is AttentionSpec).Select(l => Attention(plan, l!))),
             };
             writer.Line($"return new {Structure} {{ {string.Join(", ", lists)} }};");
         }
@@ -110,10 +111,15 @@ internal static class StructurePrinter
         if (pair.Cut is { } cut && Flattening.Layers(plan.Spec).First(l => l.Path == cut).Spec is SectionsSpec sections)
             properties.Add($"Section = {WeightsPrinter.Section(sections, pair.Section)}");
         if (pair.Attention is { } attention)
-            properties.Add($"Heads = new({attention.Heads.Code}, {attention.KvHeads.Code}, {attention.HeadDim.Code})");
+            properties.Add($"Heads = {Heads(attention)}");
         return $"{Names.Architectures("ScalePairKind")}.{pair.Kind}, {Path(plan, pair.Source)}, [{string.Join(", ", pair.Targets.Select(t => Path(plan, t)))}])"
             + (properties.Count == 0 ? "" : $" {{ {string.Join(", ", properties)} }}");
     }
+
+    private static string Heads(AttentionSpec attention) => $"new({attention.Heads.Code}, {attention.KvHeads.Code}, {attention.HeadDim.Code})";
+
+    private static (string? When, string Creation) Attention(ClassPlan plan, FlatLayer layer) =>
+        (layer.Spec.When, $"{Path(plan, layer.Path)}, {Heads((AttentionSpec)layer.Spec)})");
 
     private static string Fused(ClassPlan plan, FusedGroup group) =>
         $"{Path(plan, group.Name)}, [{string.Join(", ", group.Members.Select(m => Path(plan, m.Path)))}])";

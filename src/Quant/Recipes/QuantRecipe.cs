@@ -43,7 +43,7 @@ public sealed record QuantRecipe
     public EmbeddingFormat? Embedding { get; init; }
 
     /// <summary>
-    /// Linears that stay as they are: declared paths (<c>Llama.Head</c>, <c>LlamaBlock.Mlp.Down</c>) or patterns with <c>*</c>, which
+    /// Linears that stay as they are: declared paths (<c>Llama.Head</c>, <c>LlamaBlock.Mlp.Down</c>) or their ends, or patterns with <c>*</c>, which
     /// may fit checkpoint names too (<c>*mlp.down_proj</c>). A head whose matrix is tied to the embedding is kept unless an override
     /// names it.
     /// </summary>
@@ -59,6 +59,12 @@ public sealed record QuantRecipe
 
     /// <summary>How values between two codes are rounded.</summary>
     public Rounding Rounding { get; init; } = Rounding.ToEven;
+
+    /// <summary>Whether something in it follows from calibration text.</summary>
+    public bool NeedsCalibration =>
+        this is not { Shift: null, Smooth: null, Awq: null, AutoClip: null, Gptq: null, Qat: null, KvCache: null }
+        || Activations is { Per: ActivationGranularity.Tensor }
+        || Overrides.Any(o => o.Activations is { Per: ActivationGranularity.Tensor });
 }
 
 /// <summary>Other formats for some linears.</summary>

@@ -1,3 +1,5 @@
+using Generated.Quant.Recipes.Rules;
+
 namespace Generated.Quant.Recipes;
 
 /// <summary>How bad a finding is.</summary>
@@ -18,4 +20,8 @@ public enum FindingSeverity
 /// <param name="Severity">How bad it is.</param>
 /// <param name="Message">One sentence.</param>
 /// <param name="Place">Part of the recipe: <c>Smooth</c>, <c>Weights.GroupSize</c>, <c>Keep:0</c>.</param>
-public sealed record RecipeFinding(string Rule, FindingSeverity Severity, string Message, string Place);
+public sealed record RecipeFinding(string Rule, FindingSeverity Severity, string Message, string Place)
+{
+    /// <summary>What fills the rule's message.</summary>
+    internal ContentList<string> Arguments { get; init; } = ContentList<string>.Empty;
+}

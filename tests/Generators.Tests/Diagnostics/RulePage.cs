@@ -13,6 +13,12 @@ internal sealed partial record RulePage(string Id, string Title, string Severity
     /// <summary>The config that examples share.</summary>
     public static string Shared { get; } = Fence().Match(Index).Groups["code"].Value;
 
+    /// <summary>The model that examples of recipes share.</summary>
+    public static string SharedModel { get; } = Fence().Match(Index).NextMatch().Groups["code"].Value;
+
+    /// <summary>What an example is compiled with.</summary>
+    public string[] With => Id.StartsWith("GEN07", StringComparison.Ordinal) ? [Shared, SharedModel] : [Shared];
+
     /// <summary>Every page that shows C#.</summary>
     public static IEnumerable<string> Ids =>
         Directory.EnumerateFiles(Folder, "GEN*.md").Select(f => Path.GetFileNameWithoutExtension(f)).Order();

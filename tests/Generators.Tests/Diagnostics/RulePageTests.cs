@@ -18,7 +18,7 @@ public sealed class RulePageTests
     {
         var page = RulePage.Read(id);
 
-        var compiled = Compiled.From(page.Bad, RulePage.Shared);
+        var compiled = Compiled.From([page.Bad, .. page.With]);
 
         var diagnostic = Assert.Single(Relevant(compiled, id));
         Assert.Equal(id, diagnostic.Id);
@@ -30,7 +30,9 @@ public sealed class RulePageTests
     [Theory, MemberData(nameof(WithExamples))]
     public void GoodExample_BreaksNothing(string id)
     {
-        var compiled = Compiled.From(RulePage.Read(id).Good, RulePage.Shared);
+        var page = RulePage.Read(id);
+
+        var compiled = Compiled.From([page.Good, .. page.With]);
 
         Assert.Empty(Relevant(compiled, id));
         Assert.Empty(compiled.Errors);
@@ -41,7 +43,7 @@ public sealed class RulePageTests
     {
         var page = RulePage.Read(id);
 
-        var compiled = Compiled.From($"#pragma warning disable {id}\n{page.Bad}", RulePage.Shared);
+        var compiled = Compiled.From([$"#pragma warning disable {id}\n{page.Bad}", .. page.With]);
 
         Assert.DoesNotContain(compiled.Diagnostics, d => d.Id == id && !d.IsSuppressed);
     }

@@ -1,9 +1,10 @@
 namespace Generated.Generators.Graph.Text;
 
-/// <summary>The fields of a block or part, in the order of the text.</summary>
+/// <summary>The fields of a block, part or model, in the order of the text.</summary>
 /// <param name="t">Where the fields go to or come from.</param>
 /// <param name="config">When reading: what classes with a config parameter take.</param>
-internal sealed class GraphFields(Transfer t, ConfigSpec? config = null)
+/// <param name="block">When reading: gives the blocks that a model repeats.</param>
+internal sealed class GraphFields(Transfer t, ConfigSpec? config = null, Func<string, ClassSpec?>? block = null)
 {
     public ClassSpec Class(ClassSpec? s)
     {
@@ -51,6 +52,7 @@ internal sealed class GraphFields(Transfer t, ConfigSpec? config = null)
             "sections" => Sections(s as SectionsSpec, header),
             "logn" => LogN(s as LogNSpec, header),
             "use" => Use(s as UseSpec, header),
+            "repeat" => Repeat(s as RepeatSpec, header),
             var other => throw new FormatException($"'{other}' is not a layer."),
         };
         return layer with { When = header.When, Name = header.Name, Paddle = header.Paddle };
@@ -67,7 +69,8 @@ internal sealed class GraphFields(Transfer t, ConfigSpec? config = null)
         SectionsSpec => "sections",
         LogNSpec => "logn",
         UseSpec => "use",
-        _ => throw new InvalidOperationException($"{layer.GetType().Name} has no text: only blocks and parts are written."),
+        RepeatSpec => "repeat",
+        _ => throw new InvalidOperationException($"{layer.GetType().Name} has no text."),
     };
 
     private sealed record Header(string Member, string Modifiers, EquatableArray<string> Arguments, string? When, string Name, string? Paddle);
@@ -175,6 +178,19 @@ internal sealed class GraphFields(Transfer t, ConfigSpec? config = null)
         Part = Class(s?.Part),
         Widths = t.List(s?.Widths, Width),
     };
+
+    private RepeatSpec Repeat(RepeatSpec? s, Header h)
+    {
+        var name = t.Text(s?.Block.FullName);
+        return new()
+        {
+            Member = h.Member,
+            Modifiers = h.Modifiers,
+            Arguments = h.Arguments,
+            Block = s?.Block ?? block?.Invoke(name) ?? throw new FormatException($"{name} cannot be read."),
+            Count = Width(s?.Count),
+        };
+    }
 
     private DimRef Width(DimRef? s) => new(t.Text(s?.Member), t.Text(s?.Code), ConfigFields.Dim(t, s?.Value));
 }

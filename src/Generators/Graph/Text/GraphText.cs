@@ -8,14 +8,19 @@ internal static class GraphText
 {
     private const string Version = "1";
 
-    /// <summary>A block or part. Its config is left out: it has a text of its own.</summary>
+    /// <summary>
+    /// A block, part or model. Its config and the blocks it repeats are left out: they have texts of their own. What only the emitted
+    /// half of a model needs (<see cref="ClassSpec.Model"/>) is left out too.
+    /// </summary>
     public static string Write(ClassSpec spec) => Write(t => new GraphFields(t).Class(spec));
 
     public static string Write(ConfigSpec spec) => Write(t => ConfigFields.Config(t, spec));
 
     /// <summary>Null where the text is of another version or damaged.</summary>
     /// <param name="config">The config the class and its parts take.</param>
-    public static ClassSpec? ReadClass(string text, ConfigSpec? config) => Read(text, t => new GraphFields(t, config).Class(null));
+    /// <param name="block">Gives a block by its full name; null where there is none that can be read.</param>
+    public static ClassSpec? ReadClass(string text, ConfigSpec? config, Func<string, ClassSpec?>? block = null) =>
+        Read(text, t => new GraphFields(t, config, block).Class(null));
 
     /// <summary>Null where the text is of another version or damaged.</summary>
     public static ConfigSpec? ReadConfig(string text) => Read(text, t => ConfigFields.Config(t, null));

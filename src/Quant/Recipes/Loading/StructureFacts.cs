@@ -17,7 +17,7 @@ internal static class StructureFacts
                 .ToContentList(),
             Norms = structure.NormGroups.Select(g => Norm(g, tied)).ToContentList(),
             PairTargets = structure.ScalePairs.SelectMany(p => p.Targets).ToContentList(),
-            HasAttention = true,
+            HasAttention = structure.Attentions.Count > 0,
             Sizes = new ContentList<SizeFacts>([new SizeFacts("this config", blocks, structure.Linears.Select(l => new InputFacts(l.Path, l.Input)).ToContentList())]),
         };
     }

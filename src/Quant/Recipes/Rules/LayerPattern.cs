@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Generated.Quant.Recipes.Rules;
 
-/// <summary>How a recipe names linears: a declared path or a pattern with <c>*</c>, and with <c>@3</c> only those of block 3.</summary>
+/// <summary>
+/// How a recipe names linears: by a declared path or its end (<c>Head</c>, as <c>nameof</c> gives it), or a pattern with <c>*</c>; with
+/// <c>@3</c> only those of block 3.
+/// </summary>
 internal sealed record LayerPattern
 {
     private const string Block = "{i}";
@@ -36,10 +39,14 @@ internal sealed record LayerPattern
     public bool Names(string path, string name, int block) =>
         (Index is not { } index || index == block) && Fits(path, name, block < 0 ? null : block);
 
+    /// <summary>Whether it is a path's end, from one of its names on.</summary>
+    private bool IsEnd(string path) =>
+        path.EndsWith(Text, StringComparison.Ordinal) && (path.Length == Text.Length || (Text.Length > 0 && path[path.Length - Text.Length - 1] == '.'));
+
     private bool Fits(string path, string name, int? block)
     {
         if (IsExact)
-            return Text == path;
+            return IsEnd(path);
         return Fits(Text, path) || Fits(Text, block is { } index ? name.Replace(Block, index.ToString(CultureInfo.InvariantCulture)) : name);
     }
 

@@ -39,9 +39,11 @@ internal static class LayerRules
     {
         if (LayerPattern.Parse(layer) is not { } pattern)
             return RecipeRule.InvalidValue.At(place, "The block", $"'{layer.Substring(layer.LastIndexOf('@') + 1)}'", "an index");
-        var fitting = facts.Linears.Where(l => pattern.IsExact ? l.Path == pattern.Text : Blocks(l, facts).Any(b => pattern.Names(l.Path, l.Name, b))).ToList();
+        var fitting = facts.Linears.Where(l => Blocks(l, pattern, facts).Any(b => pattern.Names(l.Path, l.Name, b))).ToList();
         if (fitting.Count == 0)
             return RecipeRule.UnknownLayer.At(place, layer, facts.Model, Suggestion(pattern, facts));
+        if (pattern.IsExact && fitting.Count > 1)
+            return RecipeRule.Ambiguous.At(place, layer, RecipeRules.Quoted(fitting.Select(l => l.Path)));
         if (pattern.Index is not { } index)
             return null;
         if (!fitting.Any(l => l.IsInBlock))
@@ -52,18 +54,18 @@ internal static class LayerRules
             : null;
     }
 
-    /// <summary>Indices of the blocks a linear is in.</summary>
-    private static IEnumerable<int> Blocks(LinearFacts linear, RecipeFacts facts) =>
-        linear.IsInBlock ? Enumerable.Range(0, Math.Max(facts.Blocks, 1)) : [-1];
+    /// <summary>Indices of the blocks a linear may be in, that of the pattern included: whether it exists is another question.</summary>
+    private static IEnumerable<int> Blocks(LinearFacts linear, LayerPattern pattern, RecipeFacts facts) =>
+        pattern.Index is { } index ? [linear.IsInBlock ? index : -1, index] : linear.IsInBlock ? Enumerable.Range(0, Math.Max(facts.Blocks, 1)) : [-1];
 
     private static string Suggestion(LayerPattern pattern, RecipeFacts facts)
     {
         var paths = facts.Linears.Select(l => l.Path).ToList();
-        if (pattern.IsExact && Nearest.To(pattern.Text, paths) is { } near)
+        if (pattern.IsExact && (Nearest.To(pattern.Text, paths) ?? Nearest.To(pattern.Text, paths.Select(Member))) is { } near)
             return $"; did you mean '{near}'?";
-        // A forgotten class: the path ends with what was written.
-        return pattern.IsExact && paths.FirstOrDefault(p => p.EndsWith("." + pattern.Text, StringComparison.Ordinal)) is { } whole
-            ? $"; did you mean '{whole}'?"
-            : $"; it has {string.Join(", ", paths)}";
+        return $"; it has {string.Join(", ", paths)}";
     }
+
+    /// <summary>A path without its class.</summary>
+    private static string Member(string path) => path.Substring(path.IndexOf('.') + 1);
 }

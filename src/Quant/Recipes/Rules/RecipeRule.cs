@@ -15,6 +15,8 @@ internal sealed record RecipeRule(string Id, FindingSeverity Severity, string Fo
 
     public static readonly RecipeRule SaidTwice = new(RecipeRuleId.SaidTwice, FindingSeverity.Error, RecipeMessages.SaidTwice);
 
+    public static readonly RecipeRule Ambiguous = new(RecipeRuleId.Ambiguous, FindingSeverity.Error, RecipeMessages.Ambiguous);
+
     public static readonly RecipeRule InvalidValue = new(RecipeRuleId.InvalidValue, FindingSeverity.Error, RecipeMessages.InvalidValue);
 
     public static readonly RecipeRule Exclusive = new(RecipeRuleId.Exclusive, FindingSeverity.Error, RecipeMessages.Exclusive);
@@ -44,7 +46,10 @@ internal sealed record RecipeRule(string Id, FindingSeverity Severity, string Fo
     public static readonly RecipeRule Kernel = new(RecipeRuleId.Kernel, FindingSeverity.Info, RecipeMessages.Kernel);
 
     public RecipeFinding At(string place, params object[] arguments) =>
-        new(Id, Severity, string.Format(CultureInfo.InvariantCulture, Format, arguments), place);
+        new(Id, Severity, string.Format(CultureInfo.InvariantCulture, Format, arguments), place)
+        {
+            Arguments = arguments.Select(RecipeOption.Text).ToContentList(),
+        };
 }
 
 /// <summary>Ids of the rules of recipes.</summary>
@@ -67,6 +72,7 @@ internal static class RecipeRuleId
     public const string Degree = "GEN0717";
     public const string NoCache = "GEN0718";
     public const string Kernel = "GEN0719";
+    public const string Ambiguous = "GEN0720";
 }
 
 /// <summary>Their messages.</summary>
@@ -80,6 +86,9 @@ internal static class RecipeMessages
 
     /// <summary>{0} path or pattern, {1} and {2} where.</summary>
     public const string SaidTwice = "'{0}' is named by {1} and again by {2}";
+
+    /// <summary>{0} what was written, {1} linears.</summary>
+    public const string Ambiguous = "'{0}' may be {1}; write the whole path, or a pattern for all of them";
 
     /// <summary>{0} option, {1} value, {2} allowed values.</summary>
     public const string InvalidValue = "{0} is {1}; it must be {2}";

@@ -22,6 +22,9 @@ public sealed record ModelStructure
     /// <summary>Where ranks of a tensor-parallel group exchange values, in order of execution.</summary>
     public required IReadOnlyList<Exchange> Exchanges { get; init; }
 
+    /// <summary>Every attention, whose keys and values a cache holds.</summary>
+    public IReadOnlyList<AttentionInfo> Attentions { get; init; } = [];
+
     /// <summary>Norms whose output also is a residual, so that nothing can be folded behind them.</summary>
     public IEnumerable<NormGroup> PostNormShortcuts => NormGroups.Where(g => g.IsShortcut);
 
@@ -44,6 +47,7 @@ public sealed record ModelStructure
             ScalePairs = [.. all.SelectMany(p => p.ScalePairs)],
             FusedGroups = [.. all.SelectMany(p => p.FusedGroups)],
             Exchanges = [.. all.SelectMany(p => p.Exchanges)],
+            Attentions = [.. all.SelectMany(p => p.Attentions)],
         };
     }
 }
@@ -67,6 +71,11 @@ public sealed record LinearInfo(string Path, string Name, string Site, TensorPar
     /// <summary>The embedding whose matrix it shares, or null.</summary>
     public string? TiedTo { get; init; }
 }
+
+/// <summary>An attention.</summary>
+/// <param name="Path">Its declared path.</param>
+/// <param name="Heads">Its heads.</param>
+public sealed record AttentionInfo(string Path, HeadLayout Heads);
 
 /// <summary>How a tensor-parallel group divides a layer.</summary>
 public enum TensorPartition
