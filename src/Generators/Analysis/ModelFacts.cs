@@ -89,12 +89,14 @@ internal static class ModelFacts
             var found = new List<(string? When, NormGroup Group)>();
             for (var i = 0; i < groups.Count; i++)
                 found.AddRange(groups[i].Where(g => g.Norm == norm).Select(g => (Selection(i), g)));
+            var hasBias = found[0].Group.HasBias;
+            found.RemoveAll(f => f.Group.Linears.Count == 0); // nothing is to move where it stands before no linear
             var conflicts = found.SelectMany(f => f.Group.Conflicts, (f, c) => (Wiring: f.When, Conflict: c)).ToList();
             // In every wiring something stands against it, be it another thing each time: then no config helps.
             var always = found.All(f => f.Group.Conflicts.Any(c => c is { When: null, IsTie: false }));
             var facts = conflicts.Select(c => Fact(c.Conflict, always && c.Conflict is { When: null, IsTie: false } ? null : Uses.And(c.Wiring, c.Conflict.When)));
             return new NormFacts(
-                Path(norm), found[0].Group.HasBias, found.SelectMany(f => f.Group.Linears).Select(l => Path(l.Path)).Distinct().ToContentList(),
+                Path(norm), hasBias, found.SelectMany(f => f.Group.Linears).Select(l => Path(l.Path)).Distinct().ToContentList(),
                 facts.Distinct().ToContentList());
         }
 

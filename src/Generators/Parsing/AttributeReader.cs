@@ -5,7 +5,8 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace Generated.Generators.Parsing;
 
 /// <summary>Reads the arguments of one attribute together with the places where they are written.</summary>
-internal sealed class AttributeReader(AttributeData data, CancellationToken cancellation)
+/// <param name="compilation">Given where named arguments are wanted even if the positional ones make no sense to the compiler yet.</param>
+internal sealed class AttributeReader(AttributeData data, CancellationToken cancellation, Compilation? compilation = null)
 {
     private readonly AttributeSyntax? _syntax = data.ApplicationSyntaxReference?.GetSyntax(cancellation) as AttributeSyntax;
 
@@ -19,6 +20,9 @@ internal sealed class AttributeReader(AttributeData data, CancellationToken canc
         data.AttributeConstructor is null
         || data.ConstructorArguments.Any(IsError)
         || data.NamedArguments.Any(argument => IsError(argument.Value));
+
+    /// <summary>Whether the compiler could not make sense of a named argument.</summary>
+    public bool HasNamedErrors => data.NamedArguments.Any(argument => IsError(argument.Value));
 
     public Location? Where => _syntax?.Name.GetLocation();
 
@@ -37,35 +41,47 @@ internal sealed class AttributeReader(AttributeData data, CancellationToken canc
         ? Strings(data.ConstructorArguments[index])
         : ImmutableArray<string>.Empty;
 
-    /// <summary>A text; for a constant that this compilation will only have once it is generated, the name it is read by.</summary>
+    /// <summary>
+    /// The n-th text; for a constant that exists only once this compilation is generated, how it is written: <c>Llama.Paths.Head</c>, or
+    /// the last name in <c>nameof(Llama.Head)</c>. Empty where it is neither.
+    /// </summary>
     public string TextOrName(int index)
     {
         if (data.ConstructorArguments.Length > index && data.ConstructorArguments[index] is { Kind: not TypedConstantKind.Error, Value: string text }) return text;
-        return _syntax?.ArgumentList?.Arguments.Where(a => a.NameEquals is null).ElementAtOrDefault(index) is { } argument ? LastName(argument.Expression) : "";
+        return Arguments.ElementAtOrDefault(index) is { } argument ? Written(argument) : "";
     }
 
-    /// <summary>The strings of a parameter array, read as <see cref="TextOrName"/>; empty texts where one is neither.</summary>
-    public ImmutableArray<string> TextsOrNames(int index)
+    /// <summary>The texts of a parameter array, read as <see cref="TextOrName"/> does.</summary>
+    public ImmutableArray<string> TextsOrNames(int index) =>
+        data.AttributeConstructor is not null && !data.ConstructorArguments.Any(IsError) ? Texts(index) : Arguments.Select(Written).ToImmutableArray();
+
+    private IEnumerable<ExpressionSyntax> Arguments =>
+        (_syntax?.ArgumentList?.Arguments ?? default).Where(a => a.NameEquals is null).Select(a => a.Expression);
+
+    private static string Written(ExpressionSyntax expression) => expression switch
     {
-        if (data.AttributeConstructor is not null && !data.ConstructorArguments.Any(IsError)) return Texts(index);
-        return (_syntax?.ArgumentList?.Arguments ?? default).Where(a => a.NameEquals is null).Select(a => a.Expression switch
-        {
-            LiteralExpressionSyntax { Token.Value: string text } => text,
-            var expression => LastName(expression),
-        }).ToImmutableArray();
-    }
+        LiteralExpressionSyntax { Token.Value: string text } => text,
+        InvocationExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.ValueText: "nameof" }, ArgumentList.Arguments: [var argument] } => LastName(argument.Expression),
+        MemberAccessExpressionSyntax { Expression: MemberAccessExpressionSyntax { Name.Identifier.ValueText: "Paths", Expression: var owner } } access =>
+            $"{LastName(owner)}.Paths.{LastName(access)}",
+        _ => "",
+    };
 
-    /// <summary>The last name in <c>Llama.Paths.Head</c> or <c>nameof(Llama.Head)</c>.</summary>
     private static string LastName(ExpressionSyntax expression) => expression switch
     {
-        InvocationExpressionSyntax { Expression: IdentifierNameSyntax { Identifier.ValueText: "nameof" }, ArgumentList.Arguments: [var argument] } => LastName(argument.Expression),
-        MemberAccessExpressionSyntax { Name: IdentifierNameSyntax name } => name.Identifier.ValueText,
-        IdentifierNameSyntax name => name.Identifier.ValueText,
+        MemberAccessExpressionSyntax access => access.Name.Identifier.ValueText,
+        SimpleNameSyntax name => name.Identifier.ValueText,
         _ => "",
     };
 
     /// <summary>A number, flag or member of an enumeration (as its number); null where it is not given.</summary>
-    public object? NamedValue(string name) => Named(name) is { Kind: TypedConstantKind.Primitive or TypedConstantKind.Enum } value ? value.Value : null;
+    public object? NamedValue(string name)
+    {
+        if (Named(name) is { } value) return value.Kind is TypedConstantKind.Primitive or TypedConstantKind.Enum ? value.Value : null;
+        // Without its constructor the compiler binds no argument of an attribute.
+        if (data.AttributeConstructor is not null || compilation is null || Argument(name) is not { } expression) return null;
+        return compilation.GetSemanticModel(expression.SyntaxTree).GetConstantValue(expression, cancellation) is { HasValue: true, Value: var constant } ? constant : null;
+    }
 
     public string? NamedText(string name) => Named(name)?.Value as string;
 
@@ -100,12 +116,10 @@ internal sealed class AttributeReader(AttributeData data, CancellationToken canc
     }
 
     /// <summary>The place of a named argument's value.</summary>
-    public Location? WhereNamed(string name)
-    {
-        foreach (var argument in _syntax?.ArgumentList?.Arguments ?? default)
-            if (argument.NameEquals?.Name.Identifier.ValueText == name) return argument.Expression.GetLocation();
-        return Where;
-    }
+    public Location? WhereNamed(string name) => Argument(name)?.GetLocation() ?? Where;
+
+    private ExpressionSyntax? Argument(string name) =>
+        _syntax?.ArgumentList?.Arguments.FirstOrDefault(a => a.NameEquals?.Name.Identifier.ValueText == name)?.Expression;
 
     private TypedConstant? Named(string name)
     {

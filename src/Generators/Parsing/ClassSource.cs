@@ -57,7 +57,7 @@ internal sealed class ClassSource : IClassSource
 
     /// <summary>Parses a recipe of the compilation, with its diagnostics.</summary>
     public static Parsed<RecipeDeclaration> ParseRecipe(INamedTypeSymbol type, Compilation compilation, CancellationToken cancellation) =>
-        In(compilation, cancellation, source => RecipeParser.Parse(type, source, cancellation));
+        In(compilation, cancellation, source => RecipeParser.Parse(type, compilation, source, cancellation));
 
     public ClassResult Class(INamedTypeSymbol type)
     {

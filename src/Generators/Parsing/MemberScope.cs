@@ -68,7 +68,7 @@ internal sealed class MemberScope(
 
         var candidates = (config?.Properties.Select(p => p.Name) ?? []).Concat(parameters.Where(p => !p.IsConfig).Select(p => p.Name));
         var nearest = Nearest.To(name, candidates);
-        report.Report(
+        report.ReportWithNearest(
             RuleId.UnknownMember, where, nearest, name, config?.Name ?? type.Name, nearest is null ? "" : $"; did you mean '{nearest}'?");
         return null;
     }

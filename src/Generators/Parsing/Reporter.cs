@@ -28,10 +28,10 @@ internal sealed class Reporter
     }
 
     public void Report(string ruleId, Location? location, params object[] arguments) =>
-        Report(ruleId, location, nearest: null, arguments);
+        ReportWithNearest(ruleId, location, nearest: null, arguments);
 
     /// <param name="nearest">What was probably meant; code fixes read it.</param>
-    public void Report(string ruleId, Location? location, string? nearest, params object[] arguments)
+    public void ReportWithNearest(string ruleId, Location? location, string? nearest, params object[] arguments)
     {
         var rule = Rules.Of(ruleId);
         var properties = nearest is null

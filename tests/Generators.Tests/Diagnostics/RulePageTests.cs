@@ -22,6 +22,7 @@ public sealed class RulePageTests
 
         var diagnostic = Assert.Single(Relevant(compiled, id));
         Assert.Equal(id, diagnostic.Id);
+        Assert.DoesNotMatch(@"\{\d\}", diagnostic.GetMessage());
         Assert.NotNull(page.Marked);
         Assert.Equal(page.Marked, diagnostic.Location.GetLineSpan().Span);
         Assert.Equal(diagnostic.Severity == DiagnosticSeverity.Error ? [id] : [], compiled.Errors.Select(e => e.Id));

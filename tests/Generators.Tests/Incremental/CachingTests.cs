@@ -127,7 +127,7 @@ public sealed class CachingTests
     private static bool IsKept(IncrementalStepRunReason reason) =>
         reason is IncrementalStepRunReason.Cached or IncrementalStepRunReason.Unchanged;
 
-    private static void AssertFree(object? value, HashSet<object> seen)
+    internal static void AssertFree(object? value, HashSet<object> seen)
     {
         if (value is null or string || value.GetType().IsPrimitive || value.GetType().IsEnum || !seen.Add(value)) return;
         Assert.False(value.GetType().Namespace?.StartsWith("Microsoft.CodeAnalysis", StringComparison.Ordinal) == true, $"{value.GetType()} is held");

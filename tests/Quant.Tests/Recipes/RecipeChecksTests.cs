@@ -68,7 +68,7 @@ public sealed class RecipeChecksTests
 
     [Theory]
     [InlineData("Llama.Haed", "did you mean 'Llama.Head'?")]
-    [InlineData("Head", "did you mean 'Llama.Head'?")]
+    [InlineData("Heda", "did you mean 'Head'?")]
     [InlineData("LlamaBlock.Mlp.Dwn@3", "did you mean 'LlamaBlock.Mlp.Down'?")]
     [InlineData("*.attention.wqkv", "LlamaBlock.Mlp.Gate")]
     [InlineData("LlamaBlock.Q@32", "below 32, the number of blocks")]
@@ -88,6 +88,43 @@ public sealed class RecipeChecksTests
     [InlineData("lm_h*")]
     public void Patterns_FitPathsAndCheckpointNames(string layer) =>
         RecipeChecks.Check(W8A8 with { Keep = [layer] }, Structures.Of("llama-7b"), "Llama", 32);
+
+    [Fact]
+    public void EndOfAPath_NamesItsLinear()
+    {
+        var structure = Structures.Of("llama-7b");
+        var recipe = W8A8 with { Keep = ["Head", "Mlp.Down@2"] };
+
+        RecipeChecks.Check(recipe, structure);
+        Assert.True(recipe.Choice(structure.Linear("Llama.Head")).IsKept);
+        Assert.True(recipe.Choice(structure.Linear("LlamaBlock.Mlp.Down"), 2).IsKept);
+        Assert.False(recipe.Choice(structure.Linear("LlamaBlock.Mlp.Down"), 1).IsKept);
+        Assert.Contains("No linear of Llama is named 'own'", Refused(W8A8 with { Keep = ["own"] }, structure), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void EndOfSeveralPaths_IsRefused()
+    {
+        var two = ModelStructure.Join(Structures.Of("llama-7b"), Structures.Of("bloom-560m"));
+
+        Assert.Contains("'Head' may be 'Llama.Head', 'Bloom.Head'", Refused(W8A8 with { Keep = ["Head"] }, two), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void CacheWithoutAttention_IsRefused()
+    {
+        var structure = Structures.Of("llama-7b") with { Attentions = [] };
+
+        Assert.Contains("KvCache has nothing to quantize", Refused(NamedRecipes.Get("kv8"), structure), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("w8", false), InlineData("w4-rtn", false), InlineData("w4-gptq", true), InlineData("w8a8", true), InlineData("kv8", true), InlineData("w8a8-smooth", true)]
+    public void Calibration_IsNeededWhereSomethingFollowsFromIt(string name, bool expected)
+    {
+        Assert.Equal(expected, NamedRecipes.Get(name).NeedsCalibration);
+        Assert.False(new QuantRecipe { Weights = new(), Activations = new() { Per = ActivationGranularity.Token } }.NeedsCalibration);
+    }
 
     [Fact]
     public void KeepOfEverything_IsRefused() =>

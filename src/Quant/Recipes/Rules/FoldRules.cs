@@ -6,7 +6,7 @@ internal static class FoldRules
     private sealed record Method(string Name, bool AllLinears, bool CrossesPairs, string Operation);
 
     public static IEnumerable<RecipeFinding> Of(QuantRecipe recipe, RecipeFacts facts, LayerChoices choices) =>
-        Methods(recipe).SelectMany(m => Check(m, facts, choices.Quantized)).Concat(Biases(recipe, facts, choices.Quantized));
+        Methods(recipe).SelectMany(m => Check(m, facts, choices)).Concat(Biases(recipe, facts, choices.Quantized));
 
     private static IEnumerable<Method> Methods(QuantRecipe recipe)
     {
@@ -18,8 +18,9 @@ internal static class FoldRules
             yield return new Method("Awq", awq.AllLinears, true, "multiplies each channel");
     }
 
-    private static IEnumerable<RecipeFinding> Check(Method method, RecipeFacts facts, IReadOnlyList<string> quantized)
+    private static IEnumerable<RecipeFinding> Check(Method method, RecipeFacts facts, LayerChoices choices)
     {
+        var quantized = choices.Quantized;
         if (quantized.Count == 0)
             yield break;
         var behind = new HashSet<string>();
@@ -29,7 +30,7 @@ internal static class FoldRules
             var linears = norm.Linears.Where(quantized.Contains).ToList();
             if (linears.Count == 0)
                 continue;
-            var conflicts = norm.Conflicts.Where(c => c.Tied is null || quantized.Contains(c.Tied)).ToList();
+            var conflicts = norm.Conflicts.Where(c => c.Tied is null || choices.QuantizedThoughTied.Contains(c.Tied)).ToList();
             var always = conflicts.FirstOrDefault(c => c.When is null);
             if (always is null)
                 behind.UnionWith(linears);

@@ -1,0 +1,6 @@
+using Generated.Models;
+using Generated.Quant.Recipes;
+
+[Quantize<Bloom>, Smooth, Weights, Activations]
+//                ^^^^^^
+public static partial class BloomSmooth;

@@ -1,0 +1,6 @@
+using Generated.Models;
+using Generated.Quant.Recipes;
+
+[Quantize<ChatGlm>, Smooth, Weights, Activations]
+//                  ^^^^^^
+public static partial class ChatGlmSmooth;
