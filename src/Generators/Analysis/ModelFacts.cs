@@ -93,18 +93,16 @@ internal static class ModelFacts
             found.RemoveAll(f => f.Group.Linears.Count == 0); // nothing is to move where it stands before no linear
             var conflicts = found.SelectMany(f => f.Group.Conflicts, (f, c) => (Wiring: f.When, Conflict: c)).ToList();
             // In every wiring something stands against it, be it another thing each time: then no config helps.
-            var always = found.All(f => f.Group.Conflicts.Any(c => c is { When: null, IsTie: false }));
-            var facts = conflicts.Select(c => Fact(c.Conflict, always && c.Conflict is { When: null, IsTie: false } ? null : Uses.And(c.Wiring, c.Conflict.When)));
+            var always = found.All(f => f.Group.Conflicts.Any(c => c is { When: null, IsShortcut: true }));
+            var facts = conflicts.OrderBy(c => !c.Conflict.IsShortcut)
+                .Select(c => Fact(c.Conflict, always && c.Conflict is { When: null, IsShortcut: true } ? null : Uses.And(c.Wiring, c.Conflict.When)));
             return new NormFacts(
                 Path(norm), hasBias, found.SelectMany(f => f.Group.Linears).Select(l => Path(l.Path)).Distinct().ToContentList(),
                 facts.Distinct().ToContentList());
         }
 
-        private ConflictFacts Fact(NormConflict conflict, string? when)
-        {
-            var tied = conflict.IsTie ? _layers.FirstOrDefault(l => l.Spec is LinearSpec { TiedTo: not null })?.Path : null;
-            return new ConflictFacts($"it also feeds {conflict.Consumer}", when is null ? null : Words(when), tied is null ? null : Path(tied));
-        }
+        private ConflictFacts Fact(NormConflict conflict, string? when) =>
+            new(NormGroups.Reason(conflict), when is null ? null : Words(when), conflict.IsShortcut);
 
         /// <summary>The switches under which a wiring is taken; null for the only one.</summary>
         private string? Selection(int index)

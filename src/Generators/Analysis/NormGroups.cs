@@ -35,6 +35,9 @@ internal static class NormGroups
     public static EquatableArray<NormGroup> Of(FlatBody body, ClassKind kind) =>
         body.Nodes.Where(n => n.Norm is not null).Select(n => Group(body, n, kind)).ToEquatableArray();
 
+    /// <summary>Why a norm with linears behind it does not fold, in words.</summary>
+    public static string Reason(NormConflict conflict) => conflict.IsInWeight ? conflict.Consumer : $"it also feeds {conflict.Consumer}";
+
     private static NormGroup Group(FlatBody body, FlatNode node, ClassKind kind)
     {
         var norm = node.Norm!;

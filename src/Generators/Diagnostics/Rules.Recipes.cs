@@ -208,4 +208,14 @@ internal static partial class Rules
         DiagnosticSeverity.Error,
         isEnabledByDefault: true,
         helpLinkUri: HelpLink + RecipeRuleId.Ambiguous + ".md");
+
+    /// <inheritdoc cref="RecipeMessages.NotFolded"/>
+    public static readonly DiagnosticDescriptor NotFolded = new(
+        RecipeRuleId.NotFolded,
+        "Norm is left out",
+        RecipeMessages.NotFolded,
+        RecipeCategory,
+        DiagnosticSeverity.Info,
+        isEnabledByDefault: true,
+        helpLinkUri: HelpLink + RecipeRuleId.NotFolded + ".md");
 }

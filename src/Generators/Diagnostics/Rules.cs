@@ -27,7 +27,7 @@ internal static partial class Rules
         Partition, TensorParallelDegree,
         RecipeShape, NotAnArchitecture, UnknownLayer, NothingLeft, SaidTwice, InvalidValue, ExclusiveMethods, MissingFormat, NoEffect,
         Fold, SwitchedFold, InsertedBias, InsertedOperation, NothingMoves, ShortGroup, GroupCrossesRanks, RecipeDegree, NoCache, KernelFallback,
-        AmbiguousLayer,
+        AmbiguousLayer, NotFolded,
     ];
 
     public static DiagnosticDescriptor Of(string ruleId) => ById.Value[ruleId];

@@ -102,7 +102,7 @@ internal static class StructurePrinter
         return group.Conflicts.Where(c => c.When is not null && text == "null").Reverse().Aggregate(text, (rest, c) => $"{c.When} ? {Words(c)} : {rest}");
 
         string Words(NormConflict conflict) =>
-            Quoting.Literal(conflict.IsInWeight ? conflict.Consumer : group.Linears.Count == 0 ? $"it feeds {conflict.Consumer}" : $"it also feeds {conflict.Consumer}");
+            Quoting.Literal(group.Linears.Count == 0 && !conflict.IsInWeight ? $"it feeds {conflict.Consumer}" : NormGroups.Reason(conflict));
     }
 
     private static string Scale(ClassPlan plan, ScalePair pair)

@@ -50,6 +50,14 @@ public sealed class RecipeChecksTests
     }
 
     [Fact]
+    public void NormBeforeAHeadOfUnitRows_IsLeftOut()
+    {
+        var findings = RecipeChecks.Check(W8A8 with { Smooth = new() }, Structures.Of("baichuan2-7b"));
+
+        Assert.Equal("Smooth leaves out 'Baichuan.FinalNorm' and 'Baichuan.Head', because 'Head' divides its rows by their length", Assert.Single(findings).Message);
+    }
+
+    [Fact]
     public void KeptLinears_NeedNoFold()
     {
         var recipe = W8A8 with { Smooth = new(), Keep = ["ChatGlmBlock.Qkv", "ChatGlmBlock.Up", "ChatGlm.Head"] };

@@ -8,25 +8,24 @@ internal static class StructureFacts
 {
     public static RecipeFacts Of(ModelStructure structure, string model, int? blocks)
     {
-        var tied = structure.Linears.Where(l => l.TiedTo is not null).Select(l => l.Path).ToHashSet();
         return new RecipeFacts
         {
             Model = model,
             Linears = structure.Linears
                 .Select(l => new LinearFacts(l.Path, l.Name, l.HasBias, l.Partition == TensorPartition.Row, l.TiedTo is not null))
                 .ToContentList(),
-            Norms = structure.NormGroups.Select(g => Norm(g, tied)).ToContentList(),
+            Norms = structure.NormGroups.Select(Norm).ToContentList(),
             PairTargets = structure.ScalePairs.SelectMany(p => p.Targets).ToContentList(),
             HasAttention = structure.Attentions.Count > 0,
             Sizes = new ContentList<SizeFacts>([new SizeFacts("this config", blocks, structure.Linears.Select(l => new InputFacts(l.Path, l.Input)).ToContentList())]),
         };
     }
 
-    private static NormFacts Norm(NormGroup group, HashSet<string> tied) => new(
+    private static NormFacts Norm(NormGroup group) => new(
         group.Norm,
         group.HasBias,
         group.Linears.ToContentList(),
         group.Reason is { } reason
-            ? new ContentList<ConflictFacts>([new ConflictFacts(reason, null, group.IsShortcut ? null : group.Linears.FirstOrDefault(tied.Contains))])
+            ? new ContentList<ConflictFacts>([new ConflictFacts(reason, null, group.IsShortcut)])
             : ContentList<ConflictFacts>.Empty);
 }

@@ -30,17 +30,16 @@ internal static class FoldRules
             var linears = norm.Linears.Where(quantized.Contains).ToList();
             if (linears.Count == 0)
                 continue;
-            var conflicts = norm.Conflicts.Where(c => c.Tied is null || choices.QuantizedThoughTied.Contains(c.Tied)).ToList();
-            var always = conflicts.FirstOrDefault(c => c.When is null);
+            var always = norm.Conflicts.FirstOrDefault(c => c.When is null);
             if (always is null)
                 behind.UnionWith(linears);
             if (method.AllLinears)
                 continue;
-            refused |= always is not null;
+            refused |= always is { IsShortcut: true };
             if (always is not null)
-                yield return RecipeRule.Fold.At(method.Name, method.Name, norm.Path, RecipeRules.Quoted(linears), always.Reason);
+                yield return (always.IsShortcut ? RecipeRule.Fold : RecipeRule.NotFolded).At(method.Name, method.Name, norm.Path, RecipeRules.Quoted(linears), always.Reason);
             else
-                foreach (var conflict in conflicts)
+                foreach (var conflict in norm.Conflicts.Where(c => c.IsShortcut))
                     yield return RecipeRule.SwitchedFold.At(method.Name, method.Name, norm.Path, RecipeRules.Quoted(linears), conflict.Reason, conflict.When!);
         }
 
@@ -60,7 +59,7 @@ internal static class FoldRules
             yield break;
         foreach (var norm in facts.Norms)
         {
-            if (!norm.HasBias && norm.Linears.Any(quantized.Contains) && norm.Conflicts.All(c => c.When is not null || c.Tied is not null))
+            if (!norm.HasBias && norm.Linears.Any(quantized.Contains) && norm.Conflicts.All(c => c.When is not null))
                 yield return RecipeRule.InsertedBias.At("Shift", norm.Path, RecipeRules.Quoted(norm.Linears));
         }
     }

@@ -13,16 +13,11 @@ internal sealed class LayerChoices
         if (named.Any(n => n.IndexOf('*') >= 0))
             indices = [.. indices.Union(Enumerable.Range(0, facts.Blocks))];
         _choices = facts.Linears.ToDictionary(l => l.Path, l => Of(recipe, l, indices, facts.Blocks));
-        QuantizedThoughTied =
-            [.. facts.Linears.Where(l => !LayerChoice.Of(recipe, l.Path, l.Name, isTied: true, l.IsInBlock ? 0 : -1).IsKept).Select(l => l.Path)];
         Quantized = [.. facts.Linears.Select(l => l.Path).Where(p => !IsKept(p))];
     }
 
     /// <summary>Paths of the linears that do not stay as they are in all of their blocks.</summary>
     public IReadOnlyList<string> Quantized { get; }
-
-    /// <summary>Those that an override names, so that they are quantized also where a config ties them to the embedding.</summary>
-    public IReadOnlyList<string> QuantizedThoughTied { get; }
 
     public IReadOnlyList<LayerChoice> Of(string path) => _choices.TryGetValue(path, out var choices) ? choices : [];
 

@@ -47,10 +47,10 @@ internal sealed record LinearFacts(string Path, string Name, bool HasBias, bool 
 internal sealed record NormFacts(string Path, bool HasBias, ContentList<string> Linears, ContentList<ConflictFacts> Conflicts);
 
 /// <summary>Why a norm's scale cannot move.</summary>
-/// <param name="Reason">In words: "it also feeds …".</param>
+/// <param name="Reason">In words: "it also feeds …". Of several that always hold, the first is that of a shortcut, if there is one.</param>
 /// <param name="When">Switch of the config under which this is so; null where it always is.</param>
-/// <param name="Tied">The linear whose shared matrix is the reason, or null.</param>
-internal sealed record ConflictFacts(string Reason, string? When, string? Tied);
+/// <param name="IsShortcut">Whether a residual reads the norm: the post-norm shortcut.</param>
+internal sealed record ConflictFacts(string Reason, string? When, bool IsShortcut);
 
 /// <summary>Widths of one size of the model.</summary>
 /// <param name="Words">What it is called: <c>preset llama-2-7b</c>, <c>this config</c>.</param>

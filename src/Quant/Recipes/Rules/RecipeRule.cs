@@ -29,6 +29,8 @@ internal sealed record RecipeRule(string Id, FindingSeverity Severity, string Fo
 
     public static readonly RecipeRule SwitchedFold = new(RecipeRuleId.SwitchedFold, FindingSeverity.Info, RecipeMessages.SwitchedFold);
 
+    public static readonly RecipeRule NotFolded = new(RecipeRuleId.NotFolded, FindingSeverity.Info, RecipeMessages.NotFolded);
+
     public static readonly RecipeRule InsertedBias = new(RecipeRuleId.InsertedBias, FindingSeverity.Info, RecipeMessages.InsertedBias);
 
     public static readonly RecipeRule InsertedOperation = new(RecipeRuleId.InsertedOperation, FindingSeverity.Info, RecipeMessages.InsertedOperation);
@@ -73,6 +75,7 @@ internal static class RecipeRuleId
     public const string NoCache = "GEN0718";
     public const string Kernel = "GEN0719";
     public const string Ambiguous = "GEN0720";
+    public const string NotFolded = "GEN0721";
 }
 
 /// <summary>Their messages.</summary>
@@ -107,6 +110,9 @@ internal static class RecipeMessages
 
     /// <summary>{4} the switch; the rest as <see cref="Fold"/>.</summary>
     public const string SwitchedFold = "Where {4}, " + Fold;
+
+    /// <inheritdoc cref="Fold"/>
+    public const string NotFolded = "{0} leaves out '{1}' and {2}, because {3}";
 
     /// <summary>{0} norm, {1} linears.</summary>
     public const string InsertedBias = "Shift inserts a bias into '{0}', which has none, and takes it back in the biases of {1}";
