@@ -67,7 +67,7 @@ internal static class ModelFacts
             get
             {
                 var groups = _bodies.Select(b => NormGroups.Of(b, _spec.Kind)).ToList();
-                return groups.SelectMany(g => g).Select(g => g.Norm).Distinct().Select(norm => Merged(norm, groups));
+                return groups.SelectMany(g => g).Select(g => g.Norm).Distinct().SelectMany(norm => Variants(norm, groups)).Distinct();
             }
         }
 
@@ -83,22 +83,22 @@ internal static class ModelFacts
 
         private string Path(string path) => $"{_spec.Name}.{path}";
 
-        /// <summary>What is known of a norm over all wirings that the config can select.</summary>
-        private NormFacts Merged(string norm, List<EquatableArray<NormGroup>> groups)
+        /// <summary>A norm as it stands in each wiring that the config can select; once, where it stands alike in all.</summary>
+        private IEnumerable<NormFacts> Variants(string norm, List<EquatableArray<NormGroup>> groups)
         {
-            var found = new List<(string? When, NormGroup Group)>();
-            for (var i = 0; i < groups.Count; i++)
-                found.AddRange(groups[i].Where(g => g.Norm == norm).Select(g => (Selection(i), g)));
-            var hasBias = found[0].Group.HasBias;
-            found.RemoveAll(f => f.Group.Linears.Count == 0); // nothing is to move where it stands before no linear
-            var conflicts = found.SelectMany(f => f.Group.Conflicts, (f, c) => (Wiring: f.When, Conflict: c)).ToList();
-            // In every wiring something stands against it, be it another thing each time: then no config helps.
+            var found = groups.SelectMany((g, i) => g.Where(n => n.Norm == norm).Select(n => (When: Selection(i), Group: n)))
+                .Where(f => f.Group.Linears.Count > 0) // nothing is to move where it stands before no linear
+                .ToList();
+            // In every wiring it is a shortcut, be it another one each time: then no config helps.
             var always = found.All(f => f.Group.Conflicts.Any(c => c is { When: null, IsShortcut: true }));
-            var facts = conflicts.OrderBy(c => !c.Conflict.IsShortcut)
-                .Select(c => Fact(c.Conflict, always && c.Conflict is { When: null, IsShortcut: true } ? null : Uses.And(c.Wiring, c.Conflict.When)));
-            return new NormFacts(
-                Path(norm), hasBias, found.SelectMany(f => f.Group.Linears).Select(l => Path(l.Path)).Distinct().ToContentList(),
-                facts.Distinct().ToContentList());
+            var isAlike = found.Count == groups.Count && found.Select(f => (f.Group.Linears, f.Group.Conflicts)).Distinct().Count() == 1;
+            return found.Select(f => new NormFacts(
+                Path(norm),
+                f.Group.HasBias,
+                f.Group.Linears.Select(l => Path(l.Path)).ToContentList(),
+                f.Group.Conflicts.OrderBy(c => !c.IsShortcut)
+                    .Select(c => Fact(c, isAlike || (always && c is { When: null, IsShortcut: true }) ? c.When : Uses.And(f.When, c.When)))
+                    .ToContentList()));
         }
 
         private ConflictFacts Fact(NormConflict conflict, string? when) =>

@@ -86,6 +86,9 @@ public sealed class GptqAttribute : Attribute
 
     /// <inheritdoc cref="GptqOptions.BlockSize"/>
     public int BlockSize { get; init; } = 128;
+
+    /// <inheritdoc cref="GptqOptions.StaticGroups"/>
+    public bool StaticGroups { get; init; }
 }
 
 /// <summary>Trains with fake-quantized weights and activations. Excludes <see cref="GptqAttribute"/>.</summary>

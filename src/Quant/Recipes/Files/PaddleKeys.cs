@@ -38,6 +38,7 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
         ["percdamp"] = (Gptq, nameof(GptqOptions.Damping)),
         ["actorder"] = (Gptq, nameof(GptqOptions.ActOrder)),
         ["blocksize"] = (Gptq, nameof(GptqOptions.BlockSize)),
+        ["static_groups"] = (Gptq, nameof(GptqOptions.StaticGroups)),
         ["group_size"] = (Weights, nameof(WeightFormat.GroupSize)),
     };
 

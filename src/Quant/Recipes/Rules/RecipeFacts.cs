@@ -39,7 +39,7 @@ internal sealed record LinearFacts(string Path, string Name, bool HasBias, bool 
     public bool IsInBlock => Name.Contains("{i}");
 }
 
-/// <summary>A norm and the linears behind it.</summary>
+/// <summary>A norm and the linears behind it; several times, where the config can choose what is behind it.</summary>
 /// <param name="Path">Declared path.</param>
 /// <param name="HasBias">Whether it has a bias.</param>
 /// <param name="Linears">Paths of the linears that read it.</param>
