@@ -1,11 +1,13 @@
 using System.CommandLine;
-using System.Diagnostics;
 using Generated.Architectures;
 using Generated.Cli.Inspection;
+using Generated.Kernels;
 using Generated.Layers;
-using Generated.Passes;
+using Generated.Quant.Layers;
+using Generated.Quant.Recipes;
 using Generated.Verification;
 using TorchSharp;
+using WeightFormat = Generated.Quant.Recipes.WeightFormat;
 
 namespace Generated.Cli.Commands;
 
@@ -23,27 +25,65 @@ internal static class BenchCommand
         var rounds = new Option<int>("--rounds") { Description = "Timed rounds; the best counts.", DefaultValueFactory = _ => 3, HelpName = "n" };
         var threads = new Option<int?>("--threads") { Description = "CPU threads of libtorch.", HelpName = "n" };
         var check = new Option<bool>("--check") { Description = "First compares full pass, prefill and decode with the eager run of the declaration; exit code 1 where they differ." };
+        var bits = new Option<int?>("--bits") { Description = "Also measures packed weights of 8 or 4 bits, in the same run.", HelpName = "n" };
+        var groupSize = new Option<int>("--group-size") { Description = "Inputs that share a scale, with 4 bits.", DefaultValueFactory = _ => 128, HelpName = "n" };
+        var inputs = new Option<string?>("--activations") { Description = "Rounds the inputs of linears to 8 bits as well: with one scale per tensor, or per token." };
+        inputs.AcceptOnlyFromAmong("tensor", "token");
         var options = new ModelOptions(torch.ScalarType.Float32);
-        var command = new Command("bench", "Measures prefill and decode speed of a shape with random weights.") { shape, prompt, tokens, batch, rounds, threads, check };
+        var command = new Command("bench", "Measures prefill and decode speed of a shape with random weights.") { shape, prompt, tokens, batch, rounds, threads, check, bits, groupSize, inputs };
         options.AddTo(command, ranks: false);
         command.SetAction(parse =>
         {
             var build = new BuildOptions { Dtype = options.Dtype(parse)!.Value, Device = options.Device(parse) };
-            if (parse.GetValue(threads) is { } count) torch.set_num_threads(count);
-            using var model = CreateModel(parse.GetRequiredValue(shape), build);
-            Fill(model);
-            if (parse.GetValue(check) && !PassesAgree(terminal, model, parse.GetValue(prompt))) return CommandLine.Failed;
-            var run = new Run(model, parse.GetValue(batch), parse.GetValue(prompt), parse.GetValue(tokens));
-            run.Round(); // Compiles kernels, fills allocators.
-            var best = Enumerable.Range(0, Math.Max(1, parse.GetValue(rounds))).Select(_ => run.Round()).Aggregate((a, b) => new Timing(Math.Min(a.Prefill, b.Prefill), Math.Min(a.Step, b.Step)));
-            Report(terminal, parse.GetValue(options.Json), model, run, best);
+            if (parse.GetValue(threads) is { } count)
+            {
+                torch.set_num_threads(count);
+                ThreadTeam.Shared.Resize(count);
+            }
+
+            var format = Format(parse.GetValue(bits), parse.GetValue(groupSize));
+            BenchResult Measure(CausalModel model, string weights) =>
+                new BenchRun(model, parse.GetValue(batch), parse.GetValue(prompt), parse.GetValue(tokens)).Measure(weights, parse.GetValue(rounds));
+
+            BenchResult plain;
+            using (var model = CreateModel(parse.GetRequiredValue(shape), build))
+            {
+                Fill(model);
+                if (parse.GetValue(check) && !PassesAgree(terminal, model, parse.GetValue(prompt))) return CommandLine.Failed;
+                plain = Measure(model, DTypeNames.Name(build.Dtype));
+            }
+
+            BenchResult? quantized = null;
+            if (format is not null)
+            {
+                using var model = CreateModel(parse.GetRequiredValue(shape), build with { DeferMatrices = true });
+                var activations = parse.GetValue(inputs) switch { "tensor" => new ActivationFormat(), "token" => new ActivationFormat { Per = ActivationGranularity.Token }, _ => null };
+                RandomWeights.Put(model, format, activations);
+                model.AllocateMatrices();
+                Fill(model);
+                if (parse.GetValue(check) && !PassesAgree(terminal, model, parse.GetValue(prompt))) return CommandLine.Failed;
+                quantized = Measure(model, $"int{format.Bits}{(activations is null ? "" : " with 8-bit inputs")}");
+            }
+
+            var work = $"{parse.GetValue(batch)} x {parse.GetValue(prompt)} and {parse.GetValue(tokens)} more on {build.Device}";
+            Report(terminal, parse.GetValue(options.Json), plain, quantized, work);
             return CommandLine.Success;
         });
         return Help.WithExamples(command,
             "bench llama-7b --device cuda --dtype bfloat16 --prompt 2048 --tokens 128",
             "bench llama-7b --device cuda --check",
+            "bench llama-7b --bits 4 --device cuda --dtype bfloat16",
             "bench ./checkpoint --dtype float32 --prompt 512 --json");
     }
+
+    private static WeightFormat? Format(int? bits, int groupSize) => bits switch
+    {
+        null => null,
+        8 => new WeightFormat(),
+        4 when groupSize > 0 && groupSize % 32 == 0 => new WeightFormat { Bits = 4, Per = Granularity.Group, GroupSize = groupSize, Symmetric = false },
+        4 => throw new InvalidInputException($"--group-size is {groupSize}; it has to be a multiple of 32."),
+        _ => throw new InvalidInputException($"--bits is {bits}; it has to be 8 or 4."),
+    };
 
     private static CausalModel CreateModel(string shape, BuildOptions build)
     {
@@ -54,7 +94,7 @@ internal static class BenchCommand
     private static void Fill(CausalModel model)
     {
         using var noGrad = torch.no_grad();
-        foreach (var slot in model.Weights().Where(slot => !slot.IsTied))
+        foreach (var slot in model.Weights().Where(slot => !slot.IsTied && slot.Parameter is not null))
         {
             var value = slot.Parameter!.Value;
             if (slot.Layer is INorm && slot.Spec.Kind != TensorKind.Bias) value.fill_(1);
@@ -75,65 +115,42 @@ internal static class BenchCommand
         return failed.Length == 0;
     }
 
-    private static void Report(Terminal terminal, bool json, CausalModel model, Run run, Timing best)
+    private static void Report(Terminal terminal, bool json, BenchResult plain, BenchResult? quantized, string shape)
     {
-        var prefill = run.Batch * run.Prompt / best.Prefill;
-        var decode = run.Batch / best.Step;
-        var bytes = (double)model.Parameters().Sum(p => p.Value.numel() * p.Value.ElementSize);
         if (json)
         {
             terminal.WriteJson(writer =>
             {
-                writer.WriteNumber("parameters", model.ParameterCount);
-                writer.WriteNumber("prefill_tokens_per_second", Math.Round(prefill, 2));
-                writer.WriteNumber("decode_tokens_per_second", Math.Round(decode, 2));
-                writer.WriteNumber("weight_bytes_per_second", Math.Round(bytes / best.Step));
+                Write(writer, plain);
+                if (quantized is null)
+                    return;
+                writer.WriteStartObject("quantized");
+                writer.WriteString("weights", quantized.Weights);
+                Write(writer, quantized);
+                writer.WriteEndObject();
+                writer.WriteNumber("decode_ratio", Math.Round(quantized.Decode / plain.Decode, 3));
+                writer.WriteNumber("prefill_ratio", Math.Round(quantized.Prefill / plain.Prefill, 3));
             });
             return;
         }
 
-        terminal.Output.WriteLine(FormattableString.Invariant($"{model.ParameterCount / 1e6:0.#} M parameters, {Terminal.Bytes(bytes)} of {DTypeNames.Name(model.Dtype)} on {model.Device}"));
-        terminal.Output.WriteLine(FormattableString.Invariant($"prefill of {run.Batch} x {run.Prompt}: {prefill:0.0} tokens/s"));
-        terminal.Output.WriteLine(FormattableString.Invariant($"decode of {run.Batch} x {run.Tokens}: {decode:0.0} tokens/s, {best.Step * 1e3:0.00} ms a step, weights at {Terminal.Bytes(bytes / best.Step)}/s"));
+        terminal.Output.WriteLine(FormattableString.Invariant($"{plain.Parameters / 1e6:0.#} M parameters, {shape}"));
+        foreach (var result in new[] { plain, quantized }.OfType<BenchResult>())
+        {
+            terminal.Output.WriteLine(FormattableString.Invariant(
+                $"{result.Weights}, {Terminal.Bytes(result.Bytes)}: prefill {result.Prefill:0.0} tokens/s; decode {result.Decode:0.0} tokens/s, {result.Step * 1e3:0.00} ms a step, weights at {Terminal.Bytes(result.Bytes / result.Step)}/s"));
+        }
+
+        if (quantized is not null)
+            terminal.Output.WriteLine(FormattableString.Invariant($"{quantized.Weights} against {plain.Weights}: decode {quantized.Decode / plain.Decode:0.00} x, prefill {quantized.Prefill / plain.Prefill:0.00} x"));
     }
 
-    /// <summary>Seconds of a prompt and of one step.</summary>
-    private readonly record struct Timing(double Prefill, double Step);
-
-    private sealed class Run(CausalModel model, int batch, int prompt, int tokens)
+    private static void Write(System.Text.Json.Utf8JsonWriter writer, BenchResult result)
     {
-        public int Batch => batch;
-        public int Prompt => prompt;
-        public int Tokens => tokens;
-
-        public Timing Round()
-        {
-            using var noGrad = torch.no_grad();
-            using var cache = model.NewCache(batch, prompt + tokens);
-            var inputs = model.Inputs.Prompt(new TokenBatch(batch, prompt, new long[batch * prompt]));
-            using var ids = torch.zeros([batch, prompt], torch.ScalarType.Int64, model.Device);
-            Synchronize();
-            var clock = Stopwatch.StartNew();
-            using (var pass = new PassContext(inputs, cache)) model.Prefill(ids, pass).Dispose();
-            Synchronize();
-            var prefill = clock.Elapsed.TotalSeconds;
-            using var next = torch.zeros([batch, 1], torch.ScalarType.Int64, model.Device);
-            clock.Restart();
-            for (var step = 0; step < tokens; step++)
-            {
-                inputs = model.Inputs.Continue(inputs);
-                using var pass = new PassContext(inputs, cache);
-                using var logits = model.Decode(next, pass);
-                using var choice = logits.argmax(-1);
-                choice.cpu().Dispose(); // As generation does: the host must see the token.
-            }
-
-            return new Timing(prefill, clock.Elapsed.TotalSeconds / Math.Max(1, tokens));
-        }
-
-        private void Synchronize()
-        {
-            if (model.Device.type == DeviceType.CUDA) torch.cuda.synchronize();
-        }
+        writer.WriteNumber("parameters", result.Parameters);
+        writer.WriteNumber("weight_bytes", result.Bytes);
+        writer.WriteNumber("prefill_tokens_per_second", Math.Round(result.Prefill, 2));
+        writer.WriteNumber("decode_tokens_per_second", Math.Round(result.Decode, 2));
+        writer.WriteNumber("weight_bytes_per_second", Math.Round(result.Bytes / result.Step));
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Generated.Checkpoints;
 using Generated.Loading;
+using Generated.Quant.Formats.Exchange;
 using TorchSharp;
 
 namespace Generated.Cli.Commands;
@@ -14,8 +15,8 @@ internal static class ConvertCommand
         var target = new Argument<string>("dst") { Description = "Folder to write; it appears whole or not at all." };
         var to = new Option<string>("--to") { Description = "Hugging Face's layout (hf) or PaddleNLP's (paddle).", DefaultValueFactory = _ => "hf" };
         to.AcceptOnlyFromAmong("hf", "paddle");
-        var format = new Option<string>("--format") { Description = "safetensors, or for Paddle pdparams.", DefaultValueFactory = _ => "safetensors" };
-        format.AcceptOnlyFromAmong("safetensors", "pdparams");
+        var format = new Option<string>("--format") { Description = "safetensors, or for Paddle pdparams; of a folder that quantize wrote, gptq or awq, for other libraries.", DefaultValueFactory = _ => "safetensors" };
+        format.AcceptOnlyFromAmong(["safetensors", "pdparams", .. QuantizedExport.Layouts]);
         var dtype = new Option<string?>("--dtype") { Description = "float32, bfloat16 or float16. Default: each tensor's.", HelpName = "type" };
         var shard = new Option<string>("--max-shard-size") { Description = "Largest file.", DefaultValueFactory = _ => "5GB", HelpName = "size" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replaces a folder that exists." };
@@ -32,6 +33,19 @@ internal static class ConvertCommand
                 Overwrite = parse.GetValue(overwrite),
             };
             var (from, into) = (parse.GetRequiredValue(source), parse.GetRequiredValue(target));
+            if (QuantizedExport.Layouts.Contains(parse.GetValue(format)))
+            {
+                if (parse.GetValue(dtype) is not null || parse.GetValue(to) != "hf")
+                    throw new InvalidInputException($"--format {parse.GetValue(format)} goes with neither --dtype nor --to paddle: packed weights are written as they are.");
+                terminal.WithProgress("Converting", progress =>
+                {
+                    QuantizedExport.Write(from, into, parse.GetValue(format)!, options.Overwrite, progress, cancellation);
+                    return true;
+                });
+                Write(terminal, into, parse.GetValue(json));
+                return CommandLine.Success;
+            }
+
             terminal.WithProgress("Converting", progress =>
             {
                 CheckpointSaver.Convert(from, into, options with { Progress = progress }, cancellation);
@@ -43,7 +57,8 @@ internal static class ConvertCommand
         return Help.WithExamples(command,
             "convert ./llama ./llama-bf16 --dtype bfloat16 --max-shard-size 2GB",
             "convert ./llama ./llama-paddle --to paddle --format pdparams",
-            "convert ./llama-paddle ./llama-hf");
+            "convert ./llama-paddle ./llama-hf",
+            "convert ./llama-w4 ./llama-w4-gptq --format gptq");
     }
 
     private static void Write(Terminal terminal, string folder, bool json)

@@ -146,7 +146,8 @@ internal sealed class GeneratedFormat : QuantizedFormat
             dense.EnsureBias();
             var values = LinearShare.Vector(PackedParts.Values<float>(file, place.Name + LinearTensors.Bias), dense.OutputRanges)!;
             using var bias = tensor(values);
-            dense.Bias!.Value.copy_(bias);
+            using var target = dense.Bias!.Value.narrow(0, 0, values.Length);
+            target.copy_(bias).Dispose(); // what it returns is another handle
         }
     }
 }

@@ -37,6 +37,27 @@ internal static class PackedParts
         };
     }
 
+    /// <summary>The whole weight, unpacked.</summary>
+    public static QuantizedWeight ReadWeight(ITensorSource file, string name, LinearFormat format, int outWidth, int inWidth)
+    {
+        IReadOnlyList<WeightRange> rows = [new(0, outWidth)], groups = [new(0, format.Groups(inWidth))];
+        var groupIndex = format.HasOrder ? Values<int>(file, name + LinearTensors.GroupIndex) : null;
+        var order = ColumnOrder.Of(groupIndex, inWidth, format.GroupSize);
+        var packed = Values<byte>(file, name + LinearTensors.Codes);
+        var codes = new byte[(long)outWidth * inWidth];
+        var rowBytes = (int)format.RowBytes(inWidth);
+        for (var row = 0; row < outWidth; row++)
+        {
+            var source = packed.AsSpan(row * rowBytes, rowBytes);
+            for (var k = 0; k < inWidth; k++)
+                codes[(long)row * inWidth + (order is null ? k : order[k])] = Code(source, k, format.Bits);
+        }
+
+        return new QuantizedWeight(
+            outWidth, inWidth, format.Bits, format.GroupSize, codes, Scales(file, name + LinearTensors.Scales, rows, groups),
+            format.HasZeros ? Rows(file, name + LinearTensors.Zeros, rows, groups) : null, groupIndex);
+    }
+
     /// <summary>The inserted operation of a linear, for one rank; null for none.</summary>
     public static InputTransform? Transform(ITensorSource file, string name, LinearFormat format, Linear place) => !format.HasShift && !format.HasDivisor
         ? null
@@ -82,12 +103,15 @@ internal static class PackedParts
             foreach (var range in place.InputRanges)
             {
                 for (var k = (int)range.Start; k < range.Start + range.Length; k++)
-                    codes[next++] = format.Bits == 4 ? (byte)((source[Int4Codes.ByteOf(k)] >> Int4Codes.ShiftOf(k)) & 15) : (byte)(source[k] + 128);
+                    codes[next++] = Code(source, k, format.Bits);
             }
         }
 
         return LinearPart.Pack(new QuantizedWeight(place.LocalOutWidth, place.LocalInWidth, format.Bits, format.GroupSize, codes, scales, zeros));
     }
+
+    private static byte Code(ReadOnlySpan<byte> row, int column, int bits) =>
+        bits == 4 ? (byte)((row[Int4Codes.ByteOf(column)] >> Int4Codes.ShiftOf(column)) & 15) : (byte)(row[column] + 128);
 
     private static short[]? Signed(byte[]? zeros) => zeros is null ? null : Array.ConvertAll(zeros, z => (short)(z - 128));
 

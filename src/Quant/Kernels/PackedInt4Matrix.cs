@@ -40,6 +40,8 @@ public sealed unsafe class PackedInt4Matrix : PackedMatrix
     private PackedInt4Matrix(PackedShape shape, PackedStorage storage)
         : base(shape) => _storage = storage;
 
+    internal override PackedStorage Storage => _storage;
+
     /// <inheritdoc/>
     public override int Bits => 4;
 

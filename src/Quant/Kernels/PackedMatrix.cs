@@ -26,6 +26,8 @@ public abstract unsafe class PackedMatrix : IDisposable
 
     internal PackedShape Shape { get; }
 
+    internal abstract PackedStorage Storage { get; }
+
     /// <summary>Number of outputs, the rows of the weight.</summary>
     public int OutWidth => Shape.OutWidth;
 

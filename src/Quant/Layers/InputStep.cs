@@ -14,6 +14,9 @@ internal sealed class InputStep : IDisposable
     private const float Largest = 127;
     private const float Lowest = -128;
 
+    /// <summary>Keeps a row of zeros from dividing by 0.</summary>
+    internal const float SmallestScale = 1e-37f;
+
     private readonly Tensor? _shift;
     private readonly Tensor? _divisor;
     private readonly ICollective? _sharers;
@@ -71,8 +74,13 @@ internal sealed class InputStep : IDisposable
         Tensor rounded;
         using (no_grad())
         {
-            var scale = Scale is { } given ? tensor(given, device: x.device) : TokenScales(x).clamp_min(float.Epsilon).unsqueeze(-1);
-            rounded = x.div(scale).round().clamp(Lowest, Largest).mul(scale);
+            if (Scale is { } given)
+                rounded = x.div(given).round().clamp(Lowest, Largest).mul(given);
+            else
+            {
+                var scales = TokenScales(x).clamp_min(SmallestScale).unsqueeze(-1);
+                rounded = x.div(scales).round().clamp(Lowest, Largest).mul(scales);
+            }
         }
 
         var result = is_grad_enabled() && x.requires_grad ? x + (rounded - x).detach() : rounded;

@@ -29,7 +29,7 @@ public sealed class QuantizedLinear : Linear
         Bits = part.Matrix.Bits;
         GroupSize = part.Matrix.Groups == 1 ? 0 : part.Matrix.GroupSize;
         _input = new InputStep(part.Input, part.Activations, part.InputScale, Device, Shard.Kind == ShardKind.Row && Group.Size > 1 ? Group : null);
-        _product = new CpuProduct(part.Matrix, _input);
+        _product = Device.type == DeviceType.CUDA ? new TensorProduct(part.Matrix, _input, Device) : new CpuProduct(part.Matrix, _input);
         _bias = part.Bias is null ? null : new Parameter(tensor(part.Bias, device: Device));
     }
 

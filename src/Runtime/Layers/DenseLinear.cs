@@ -130,7 +130,7 @@ public sealed class DenseLinear : Linear
         if (!zero)
             return;
         using var _ = no_grad();
-        _bias.Value.zero_();
+        _bias.Value.zero_().Dispose();
     }
 
     /// <summary>Heads that several ranks hold: each rank's gradient is partial, and the weight enters so that they are summed.</summary>

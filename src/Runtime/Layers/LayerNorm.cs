@@ -41,7 +41,7 @@ public sealed class LayerNorm : INorm
             return;
         Bias = new Parameter(_build, _shape);
         using var _ = no_grad();
-        Bias.Value.zero_();
+        Bias.Value.zero_().Dispose(); // what it returns is another handle
     }
 
     /// <inheritdoc/>

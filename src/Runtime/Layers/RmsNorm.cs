@@ -40,7 +40,7 @@ public sealed class RmsNorm : INorm
             return;
         Bias = new Parameter(_build, Weight.Shape[0]);
         using var _ = no_grad();
-        Bias.Value.zero_();
+        Bias.Value.zero_().Dispose(); // what it returns is another handle
     }
 
     /// <inheritdoc/>

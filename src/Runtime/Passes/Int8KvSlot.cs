@@ -73,7 +73,7 @@ public sealed class Int8KvSlot : KvSlot
         using var _ = no_grad();
         using var codes = KvRounding.Codes(heads, scales);
         using var place = cache.narrow(2, position, heads.shape[2]);
-        place.copy_(codes);
+        place.copy_(codes).Dispose();
     }
 
     private Tensor Read(Tensor cache, Tensor scales, int length)
@@ -93,7 +93,7 @@ public sealed class Int8KvSlot : KvSlot
             {
                 using var from = old.narrow(2, 0, used);
                 using var to = grown.narrow(2, 0, used);
-                to.copy_(from);
+                to.copy_(from).Dispose();
             }
 
             return grown;
