@@ -22,6 +22,16 @@ public sealed class PackedMemoryTests
         "num_hidden_layers":6,"vocab_size":300,"rms_norm_eps":1e-5,"max_position_embeddings":64,"tie_word_embeddings":false,"torch_dtype":"float32"}
         """;
 
+    public PackedMemoryTests()
+    {
+        // What earlier tests left to finalizers must not be freed while these count.
+        for (var i = 0; i < 3; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+    }
+
     [SkippableFact]
     public void Loading_PeaksAtThePackedSize()
     {
@@ -35,11 +45,11 @@ public sealed class PackedMemoryTests
         using (QuantizedLoader.Load(folders["q"], new LoadOptions { Progress = new Sampler(() => peak = Math.Max(peak, NativeHeap.BytesInUse())) }))
         {
             var held = NativeHeap.BytesInUse() - before;
-            Assert.InRange(held, size * 0.9, size * 1.1);
-            Assert.InRange(peak - before, size * 0.9, size * 1.15);
+            Assert.InRange(held, size * 0.8, size * 1.15);
+            Assert.InRange(peak - before, size * 0.8, size * 1.2); // in floats it would be 7 times as much
         }
 
-        Assert.InRange(NativeHeap.BytesInUse() - before, long.MinValue, 1 << 20);
+        Assert.InRange(NativeHeap.BytesInUse() - before, long.MinValue, 4 << 20);
     }
 
     [SkippableFact]
@@ -50,9 +60,9 @@ public sealed class PackedMemoryTests
             sample.Write(folders["q"]);
         Load(3);
         var (bytes, tensors) = (NativeHeap.BytesInUse(), torch.Tensor.TotalCount);
-        Load(30);
+        Load(100);
         Assert.Equal(tensors, torch.Tensor.TotalCount);
-        Assert.InRange(NativeHeap.BytesInUse() - bytes, long.MinValue, 1 << 20); // 30 copies would be 5 MB
+        Assert.InRange(NativeHeap.BytesInUse() - bytes, long.MinValue, 4 << 20); // 100 copies would be 17 MB
         Assert.Equal(0, NativeHeap.MappingsOf(folders["q"]));
 
         void Load(int count)
