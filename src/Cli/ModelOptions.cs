@@ -12,6 +12,7 @@ internal sealed class ModelOptions
     private readonly Option<string> _device = new("--device") { Description = "cpu, cuda or cuda:N.", DefaultValueFactory = _ => "cpu", HelpName = "device" };
     private readonly Option<string?> _dtype = new("--dtype") { Description = "float32, bfloat16 or float16.", HelpName = "type" };
     private readonly Option<int> _ranks = new("--tp") { Description = "Tensor-parallel ranks, started with mpirun.", DefaultValueFactory = _ => 1, HelpName = "n" };
+    private readonly Option<string?> _variant = new("--variant") { Description = "Another reading of the same files, by name (inv_freq_fp32, gelu_tanh, …).", HelpName = "name" };
     private readonly torch.ScalarType? _usual;
 
     /// <param name="usual">Type if none is asked for; null means the checkpoint's.</param>
@@ -30,6 +31,7 @@ internal sealed class ModelOptions
     {
         command.Add(_device);
         command.Add(_dtype);
+        command.Add(_variant);
         if (ranks)
             command.Add(_ranks);
         command.Add(Json);
@@ -48,6 +50,7 @@ internal sealed class ModelOptions
         return terminal.WithProgress($"Loading {Path.GetFileName(Path.TrimEndingDirectorySeparator(directory))}", progress => ModelLoader.Load(directory, new LoadOptions
         {
             Dtype = Dtype(parse),
+            Variant = parse.GetValue(_variant),
             Device = device,
             TensorParallel = group,
             Trainable = trainable,

@@ -40,10 +40,13 @@ public sealed partial record ChatGlmConfig
     /// Depth in the residual factor √(2·depth). The published model's code takes the depth from the config in effect;
     /// a literal reading of its block class would use 28 for any depth.
     /// </summary>
-    [Key("residual_depth")] public int ResidualDepth { get => field > 0 ? field : Layers; init; }
+    [Key("residual_depth"), Variant("alpha28", 28)] public int ResidualDepth { get => field > 0 ? field : Layers; init; }
 
     /// <summary>Whether the rotary frequencies are rounded to float16, as the original does and PaddleNLP does not.</summary>
-    [Key("rotary_half_frequencies")] public bool HalfFrequencies { get; init; } = true;
+    [Key("rotary_half_frequencies", PaddleDefault = false), Variant("inv_freq_fp32", false)] public bool HalfFrequencies { get; init; } = true;
+
+    /// <summary>Whether the head is the embedding's matrix. The original's files hold both; PaddleNLP has one.</summary>
+    [Key("tie_word_embeddings", PaddleDefault = true)] public bool Tied { get; init; }
 
     /// <summary>Width of a head.</summary>
     public int HeadDim => Hidden / Heads;
@@ -122,7 +125,7 @@ public sealed partial class ChatGlm(ChatGlmConfig c)
     [LayerNorm(nameof(c.Hidden), "transformer.final_layernorm", Epsilon = nameof(c.Epsilon), Paddle = "chatglm.transformer.final_layernorm")]
     private partial Flow FinalNorm(Flow x);
 
-    [Linear(nameof(c.Hidden), nameof(c.Vocab), "lm_head")]
+    [Linear(nameof(c.Hidden), nameof(c.Vocab), "lm_head", TiedTo = nameof(Embed), TiedWhen = nameof(c.Tied), KeepsTied = true, PaddleTies = true)]
     private partial Flow Head(Flow x);
 
     /// <summary>The model's wiring.</summary>

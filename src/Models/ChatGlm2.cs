@@ -166,7 +166,7 @@ public sealed partial class ChatGlm2Block(ChatGlm2Config c)
 /// <summary>ChatGLM2-6B, ChatGLM3-6B: a causal decoder.</summary>
 /// <param name="c">The model's config.</param>
 [Model("chatglm", Architectures = ["ChatGLMModel", "ChatGLMForConditionalGeneration"], PaddleModelType = "chatglm_v2", PaddleArchitectures = ["ChatGLMv2ForCausalLM"], RequiredKey = "padded_vocab_size")]
-[Ignore("transformer.rotary_pos_emb.inv_freq", "chatglm_v2.rotary_pos_emb.inv_freq")]
+[Ignore("transformer.rotary_pos_emb.inv_freq", Paddle = ["chatglm_v2.rotary_pos_emb.inv_freq"])]
 public sealed partial class ChatGlm2(ChatGlm2Config c)
 {
     [Embedding(nameof(c.Vocab), nameof(c.Hidden), "transformer.embedding.word_embeddings", Paddle = "chatglm_v2.embedding.word_embeddings")]

@@ -22,7 +22,7 @@ public sealed partial record GlmConfig
     [Key("max_sequence_length")] public required int MaxPositions { get; init; }
 
     /// <summary>Whether the MLP's GELU is the tanh form, as PaddleNLP computes it; the original uses the error function.</summary>
-    [Key("gelu_tanh")] public bool TanhGelu { get; init; }
+    [Key("gelu_tanh", PaddleDefault = true), Variant("gelu_tanh", true)] public bool TanhGelu { get; init; }
 
     /// <summary>Id that starts a generated piece; the tokenizer's <c>&lt;|startofpiece|&gt;</c>, which published configs do not name.</summary>
     [Key("sop_token_id")] public int StartOfPieceId { get; init; } = -1;
@@ -78,7 +78,7 @@ public sealed partial class GlmBlock(GlmConfig c)
     [LayerNorm(nameof(c.Hidden), "input_layernorm", Epsilon = nameof(c.Epsilon))]
     private partial Flow AttnNorm(Flow x);
 
-    [Linear(nameof(c.Hidden), nameof(c.QkvWidth), "attention.query_key_value", Bias = true)]
+    [Linear(nameof(c.Hidden), nameof(c.QkvWidth), "attention.query_key_value", Bias = true, PaddleSplit = PaddleSplit.HeadByHead)]
     private partial Flow Qkv(Flow x);
 
     [Sections(nameof(c.Hidden), nameof(c.Hidden), nameof(c.Hidden))]

@@ -154,7 +154,7 @@ public sealed partial class Opt(OptConfig c)
     [PositionEmbedding(nameof(c.PositionRows), nameof(c.Hidden), "model.decoder.embed_positions", Offset = 2, Paddle = "opt.embeddings.position_embeddings")]
     private partial Flow Positions(Tokens ids);
 
-    [Linear(nameof(c.EmbedWidth), nameof(c.Hidden), "model.decoder.project_in", When = nameof(c.IsProjected), Paddle = "opt.embeddings.project_in")]
+    [Linear(nameof(c.EmbedWidth), nameof(c.Hidden), "model.decoder.project_in", When = nameof(c.IsProjected), Paddle = "opt.embeddings.project_in", PaddleSplit = PaddleSplit.Column)]
     private partial Flow ProjectIn(Flow x);
 
     [Repeat<OptBlock>(nameof(c.Layers))]
@@ -163,10 +163,10 @@ public sealed partial class Opt(OptConfig c)
     [LayerNorm(nameof(c.Hidden), "model.decoder.final_layer_norm", When = nameof(c.HasFinalNorm), Paddle = "opt.decoder.final_layer_norm")]
     private partial Flow FinalNorm(Flow x);
 
-    [Linear(nameof(c.Hidden), nameof(c.EmbedWidth), "model.decoder.project_out", When = nameof(c.IsProjected), Paddle = "opt.decoder.project_out")]
+    [Linear(nameof(c.Hidden), nameof(c.EmbedWidth), "model.decoder.project_out", When = nameof(c.IsProjected), Paddle = "opt.decoder.project_out", PaddleSplit = PaddleSplit.Column)]
     private partial Flow ProjectOut(Flow x);
 
-    [Linear(nameof(c.EmbedWidth), nameof(c.Vocab), "lm_head", TiedTo = nameof(Embed), TiedWhen = nameof(c.Tied), Paddle = "lm_head.decoder_weight", PaddleKeepsTied = true)]
+    [Linear(nameof(c.EmbedWidth), nameof(c.Vocab), "lm_head", TiedTo = nameof(Embed), TiedWhen = nameof(c.Tied), Paddle = "lm_head.decoder_weight", PaddleKeepsTied = true, PaddleSplit = PaddleSplit.Whole)]
     private partial Flow Head(Flow x);
 
     /// <summary>The model's wiring.</summary>

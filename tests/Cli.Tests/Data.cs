@@ -18,6 +18,24 @@ internal static class Data
         return path!;
     }
 
+    /// <summary>A folder of shared/fixtures that the repository has no copy of; skips the test where it is absent.</summary>
+    public static string SharedFixture(string name)
+    {
+        var named = Environment.GetEnvironmentVariable("GENERATED_SHARED");
+        var candidates = named is { Length: > 0 } ? [named] : Ancestors(Root).Select(folder => Path.Combine(folder, "shared"));
+        var path = candidates.Select(folder => Path.Combine(folder, "fixtures", name)).FirstOrDefault(Path.Exists);
+        Skip.If(path is null, $"shared/fixtures/{name} is not there");
+        return path!;
+    }
+
+    /// <summary>Copies the files of a folder.</summary>
+    public static void Copy(string from, string to)
+    {
+        Directory.CreateDirectory(to);
+        foreach (var file in Directory.EnumerateFiles(from))
+            File.Copy(file, Path.Combine(to, Path.GetFileName(file)), overwrite: true);
+    }
+
     /// <summary>A folder that is deleted at the end.</summary>
     public static TemporaryFolder Temporary() => new();
 

@@ -15,15 +15,16 @@ internal static class VerifyCommand
         var golden = new Option<string>("--golden") { Description = "safetensors file with input_ids and the recorded logits, hidden.N, greedy_tokens, loss, grad.NAME.", Required = true, HelpName = "file" };
         var absolute = new Option<double>("--atol") { Description = "Absolute tolerance: |a-b| <= atol + rtol*|b|.", DefaultValueFactory = _ => 1e-4, HelpName = "x" };
         var relative = new Option<double>("--rtol") { Description = "Relative tolerance.", DefaultValueFactory = _ => 1e-3, HelpName = "x" };
+        var idsOnly = new Option<bool>("--default") { Description = "Compares default.*: the model called with the ids alone, without recorded mask and positions." };
         var model = new ModelOptions(torch.ScalarType.Float32);
-        var command = new Command("verify", "Compares a checkpoint with recorded values; prints one JSON object per value.") { directory, golden, absolute, relative };
+        var command = new Command("verify", "Compares a checkpoint with recorded values; prints one JSON object per value.") { directory, golden, absolute, relative, idsOnly };
         model.AddTo(command);
         command.SetAction((parse, _) => OffThread.Run(() => model.OnRanks(parse, terminal, (group, output) =>
         {
             using var file = Checkpoint.Open(parse.GetRequiredValue(golden));
             using var loaded = model.Load(parse, output, parse.GetRequiredValue(directory), group);
             var failed = new List<Comparison>();
-            foreach (var result in new Verifier(loaded, file, parse.GetValue(absolute), parse.GetValue(relative)).Run())
+            foreach (var result in new Verifier(loaded, file, parse.GetValue(absolute), parse.GetValue(relative), parse.GetValue(idsOnly)).Run())
             {
                 Write(output, result);
                 if (!result.IsOk)
@@ -38,6 +39,7 @@ internal static class VerifyCommand
         })));
         return Help.WithExamples(command,
             "verify ./llama --golden golden.safetensors",
+            "verify ./chatglm --golden golden.safetensors --variant inv_freq_fp32",
             "verify ./llama --golden golden.safetensors --device cuda --dtype bfloat16 --atol 0.05 --rtol 0.05");
     }
 

@@ -19,60 +19,12 @@ internal static class RankShapes
     /// <exception cref="InvalidInputException">The model cannot be divided so.</exception>
     public static (IReadOnlyList<Part> Parts, long RankParameters) Of(ArchitectureInfo architecture, object config, int ranks)
     {
-        using var group = new FirstRank(ranks);
+        using var group = new ShapeGroup(ranks);
         using var model = architecture.Create(config, new BuildOptions { Device = torch.META, TensorParallel = group });
         var inLaterBlocks = model.AllBlocks.Skip(1).SelectMany(block => block.Weights()).Select(slot => slot.Name).ToHashSet(StringComparer.Ordinal);
         var slots = model.Weights().Where(slot => !slot.IsTied && slot.Parameter is not null).ToList();
         return (
             [.. slots.Where(slot => !inLaterBlocks.Contains(slot.Name)).Select(slot => new Part(slot.Name, slot.Shape, slot.Parameter!.Shape, slot.ShardAxis))],
             slots.Sum(slot => slot.Parameter!.Shape.Aggregate(1L, (a, b) => a * b)));
-    }
-
-    /// <summary>The first rank of a group that exchanges nothing.</summary>
-    private sealed class FirstRank(int size) : ICollective
-    {
-        public int Rank => 0;
-
-        public int Size => size;
-
-        public torch.Device Device => torch.META;
-
-        public void AllReduce(torch.Tensor tensor, Reduction reduction = Reduction.Sum) => throw Only();
-
-        public IWork AllReduceAsync(torch.Tensor tensor, Reduction reduction = Reduction.Sum) => throw Only();
-
-        public void AllGather(torch.Tensor local, torch.Tensor full) => throw Only();
-
-        public void ReduceScatter(torch.Tensor full, torch.Tensor local, Reduction reduction = Reduction.Sum) => throw Only();
-
-        public void AllToAll(torch.Tensor send, torch.Tensor receive) => throw Only();
-
-        public void Broadcast(torch.Tensor tensor, int root) => throw Only();
-
-        public void Send(torch.Tensor tensor, int destination, int tag = 0) => throw Only();
-
-        public void Receive(torch.Tensor tensor, int source, int tag = 0) => throw Only();
-
-        public IWork SendAsync(torch.Tensor tensor, int destination, int tag = 0) => throw Only();
-
-        public IWork ReceiveAsync(torch.Tensor tensor, int source, int tag = 0) => throw Only();
-
-        public void Batch(Action transfers) => throw Only();
-
-        public byte[] BroadcastBytes(byte[]? bytes, int root) => throw Only();
-
-        public byte[][] AllGatherBytes(byte[] bytes) => throw Only();
-
-        public void Barrier() => throw Only();
-
-        public ICollective Split(int color, int key) => new FirstRank(size);
-
-        public void Abort(int exitCode, string reason) => throw Only();
-
-        public void Dispose()
-        {
-        }
-
-        private static InvalidOperationException Only() => new("This group has shapes only.");
     }
 }

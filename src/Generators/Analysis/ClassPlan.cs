@@ -100,4 +100,12 @@ internal sealed record TensorPlan(
 
     /// <summary>Whether Paddle stores a copy of a shared matrix.</summary>
     public bool PaddleKeepsTied { get; init; }
+
+    /// <summary>Whether Paddle has it only shared.</summary>
+    public bool PaddleTies { get; init; }
+
+    /// <summary>Whether Hugging Face's file holds a copy of a shared matrix.</summary>
+    public bool KeepsTied { get; init; }
+
+    public PaddleSplitChoice PaddleSplit { get; init; }
 }

@@ -28,12 +28,16 @@ internal static class WeightNames
                     TiedTo = target is null ? null : $"{Name(spec, target.Spec)}.weight",
                     TiedWhen = linear.TiedWhen,
                     PaddleKeepsTied = linear.PaddleKeepsTied,
+                    PaddleTies = linear.PaddleTies,
+                    KeepsTied = linear.KeepsTied,
+                    PaddleSplit = linear.PaddleSplit,
                 };
                 if (!linear.Bias && linear.BiasWhen is null) break;
                 var bias = Tensor(spec, layer, TensorKind.Bias, [linear.Output]);
                 yield return bias with
                 {
                     PaddleSections = Sections(spec, linear, "bias"),
+                    PaddleSplit = linear.PaddleSplit,
                     Sections = cut,
                     Conditions = (linear.BiasWhen is { } when ? bias.Conditions.Append(when) : bias.Conditions).ToEquatableArray(),
                 };

@@ -31,6 +31,9 @@ internal sealed record ClassSpec
     /// <summary>Known, unused tensors, relative to the prefix.</summary>
     public EquatableArray<string> Ignored { get; init; }
 
+    /// <summary>Full names of the first of <see cref="Ignored"/> in Paddle's files.</summary>
+    public EquatableArray<string> IgnoredInPaddle { get; init; }
+
     public required EquatableArray<LayerSpec> Layers { get; init; }
 
     /// <summary>The wirings: <c>Forward</c> first (its <see cref="BodySpec.When"/> is null), then the switched ones.</summary>

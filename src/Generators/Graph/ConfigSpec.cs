@@ -47,7 +47,17 @@ internal sealed record ConfigPropertySpec(
     bool IsRequired,
     EquatableArray<string> Keys,
     string? PaddleKey,
-    Dim? Value);
+    Dim? Value)
+{
+    /// <summary>C# literal of what an absent key means in Paddle's configs, where that differs.</summary>
+    public string? PaddleDefault { get; init; }
+
+    /// <summary>Named other values.</summary>
+    public EquatableArray<VariantSpec> Variants { get; init; }
+}
+
+/// <summary>A named other value of a property, as JSON.</summary>
+internal sealed record VariantSpec(string Name, string Json);
 
 /// <summary>A preset with the values that could be evaluated at compile time.</summary>
 internal sealed record PresetSpec(

@@ -9,7 +9,7 @@ internal static class EmittedNames
     private static readonly string[] Always = ["Layers", "LayerSet", "Build", "Eager", "NotBuilt"];
 
     private static readonly string[] WithPasses =
-        ["Full", "Prefill", "Decode", "Weights", "TensorsOf", "StructureOf", "AdapterSites", "LinearSites"];
+        ["Full", "Prefill", "Decode", "Weights", "TensorsOf", "StructureOf", "AdapterSites", "LinearSites", "Paths"];
 
     private static readonly string[] OfModel =
     [
@@ -25,7 +25,7 @@ internal static class EmittedNames
     private static readonly string[] LocalsOfModel = ["ids", "hidden", "next", "i", "block", "slot"];
 
     /// <summary>Members of a config.</summary>
-    public static IReadOnlyList<string> Config { get; } = ["Presets", "Read", "Write"];
+    public static IReadOnlyList<string> Config { get; } = ["Presets", "Variants", "Read", "Write"];
 
     /// <summary>The method of a config that is declared for the author, who may give it a body.</summary>
     public const string ConfigCheck = "Check";

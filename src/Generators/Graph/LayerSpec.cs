@@ -8,6 +8,8 @@ internal sealed record DimRef(string Member, string Code, Dim Value);
 
 internal enum SplitChoice { Auto, Replicated, Column, Row }
 
+internal enum PaddleSplitChoice { Derived, Whole, Column, HeadByHead }
+
 internal enum PositionChoice { Sequence, Block, SequenceAndBlock }
 
 /// <summary>A layer as declared. Members that name config members are C# expressions such as <c>c.Epsilon</c>, or null.</summary>
@@ -48,6 +50,9 @@ internal sealed record LinearSpec : LayerSpec
     public SplitChoice Split { get; init; }
     public EquatableArray<string> PaddleSections { get; init; }
     public bool PaddleKeepsTied { get; init; }
+    public bool PaddleTies { get; init; }
+    public bool KeepsTied { get; init; }
+    public PaddleSplitChoice PaddleSplit { get; init; }
     public override bool HasWeights => true;
 }
 

@@ -85,6 +85,11 @@ internal sealed class AttributeReader(AttributeData data, CancellationToken canc
 
     public string? NamedText(string name) => Named(name)?.Value as string;
 
+    /// <summary>A positional argument's value; null where there is none.</summary>
+    public object? Value(int index) => data.ConstructorArguments.Length > index && data.ConstructorArguments[index].Kind == TypedConstantKind.Primitive
+        ? data.ConstructorArguments[index].Value
+        : null;
+
     public bool NamedFlag(string name, bool otherwise = false) => Named(name)?.Value is bool flag ? flag : otherwise;
 
     public int NamedNumber(string name) => Named(name)?.Value is int number ? number : 0;

@@ -47,6 +47,7 @@ internal sealed partial class ClassParser
         var layers = Layers(new LayerParser(scope, names, _classes, _report));
         CheckTies(layers);
         var bodies = Bodies(layers, scope);
+        var ignored = _type.Attribute(KnownNames.Ignore) is { } ignore ? new AttributeReader(ignore, _cancellation) : null;
         var spec = new ClassSpec
         {
             Kind = _kind,
@@ -56,7 +57,8 @@ internal sealed partial class ClassParser
             Parameters = parameters,
             Prefix = _kind == ClassKind.Block ? names.CheckPrefix(_attribute.Text(0), _attribute.WhereArgument(0)) ?? "" : "",
             PaddlePrefix = _kind == ClassKind.Block ? names.CheckPrefix(_attribute.NamedText("Paddle"), _attribute.WhereNamed("Paddle")) : null,
-            Ignored = (_type.Attribute(KnownNames.Ignore) is { } ignore ? new AttributeReader(ignore, _cancellation).Texts(0) : []).ToEquatableArray(),
+            Ignored = (ignored?.Texts(0) ?? []).ToEquatableArray(),
+            IgnoredInPaddle = (ignored?.NamedTexts("Paddle") ?? []).ToEquatableArray(),
             Layers = layers.ToEquatableArray(),
             Bodies = bodies.ToEquatableArray(),
             Config = config,

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Generated.Generators.Graph;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
@@ -87,9 +88,42 @@ internal sealed class ConfigParser
                 else readers.Add(name, property.Name);
             }
 
-            yield return Property(property, isSettable, keys.ToEquatableArray(), key?.NamedText("Paddle"));
+            var spec = Property(property, isSettable, keys.ToEquatableArray(), key?.NamedText("Paddle"));
+            yield return spec with { PaddleDefault = PaddleDefault(spec, key), Variants = Variants(property, spec).ToEquatableArray() };
         }
     }
+
+    private string? PaddleDefault(ConfigPropertySpec property, AttributeReader? key)
+    {
+        if (key?.NamedValue("PaddleDefault") is not { } value) return null;
+        if (Literal(property, value) is { } literal && !property.IsRequired) return literal;
+        _report.Report(RuleId.MemberType, key.WhereNamed("PaddleDefault"), property.Name, Wanted(value), "a property with this default");
+        return null;
+    }
+
+    private IEnumerable<VariantSpec> Variants(IPropertySymbol property, ConfigPropertySpec spec)
+    {
+        foreach (var data in property.GetAttributes().Where(a => a.AttributeClass.Is(KnownNames.Variant)))
+        {
+            var variant = new AttributeReader(data, _cancellation);
+            if (variant.Value(1) is not { } value) continue; // the C# compiler refuses it
+            if (spec.Keys.Count > 0 && Literal(spec, value) is { } literal)
+                yield return new VariantSpec(variant.Text(0), literal);
+            else
+                _report.Report(RuleId.MemberType, variant.WhereArgument(1), property.Name, spec.Keys.Count > 0 ? Wanted(value) : "a property with [Key]", "a variant");
+        }
+    }
+
+    /// <summary>A constant in the syntax that C# and JSON share; null where the property cannot have it.</summary>
+    private static string? Literal(ConfigPropertySpec property, object value) => (property.Kind, value) switch
+    {
+        (ConfigValueKind.Bool, bool flag) => flag ? "true" : "false",
+        (ConfigValueKind.Int or ConfigValueKind.Double, int number) => number.ToString(CultureInfo.InvariantCulture),
+        (ConfigValueKind.Double, double number) => number.ToString("R", CultureInfo.InvariantCulture),
+        _ => null,
+    };
+
+    private static string Wanted(object value) => value switch { bool => "an optional bool", int => "an optional int or double", double => "an optional double", _ => "an optional bool, int or double" };
 
     private ConfigPropertySpec Property(IPropertySymbol property, bool isSettable, EquatableArray<string> keys, string? paddleKey)
     {

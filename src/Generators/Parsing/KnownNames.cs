@@ -17,6 +17,7 @@ internal static class KnownNames
     public const string Config = "Generated.ConfigAttribute";
     public const string Key = "Generated.KeyAttribute";
     public const string Preset = "Generated.PresetAttribute";
+    public const string Variant = "Generated.VariantAttribute";
 
     public const string DeclaredGraph = "Generated.DeclaredGraphAttribute";
 

@@ -107,6 +107,9 @@ internal sealed partial class LayerParser(MemberScope scope, CheckpointNames nam
         PaddleSections = a.NamedTexts("PaddleSections")
             .Select(name => names.Check(name, a.WhereNamed("PaddleSections"), isEmptyFine: false)!).ToEquatableArray(),
         PaddleKeepsTied = a.NamedFlag("PaddleKeepsTied"),
+        PaddleTies = a.NamedFlag("PaddleTies"),
+        KeepsTied = a.NamedFlag("KeepsTied"),
+        PaddleSplit = (PaddleSplitChoice)a.NamedNumber("PaddleSplit"),
     };
 
     private NormSpec Norm(AttributeReader a, Header h, bool isRms) => new()

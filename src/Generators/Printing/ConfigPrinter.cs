@@ -15,6 +15,7 @@ internal static class ConfigPrinter
         using (writer.Block($"partial record {spec.Name}"))
         {
             if (!IsTaken(nameof(Presets))) Presets(writer, spec);
+            if (!IsTaken(nameof(Variants))) Variants(writer, spec);
             if (!IsTaken(nameof(Read))) Read(writer, spec);
             if (!IsTaken(nameof(Write))) Write(writer, spec);
             if (!IsTaken(EmittedNames.ConfigCheck)) writer.Line("/// <summary>Further checks and adjustments by hand, after the keys are read.</summary>")
@@ -94,7 +95,7 @@ internal static class ConfigPrinter
 
     private static string Optional(ConfigPropertySpec property)
     {
-        var given = $"config.{property.Name}";
+        var given = property.PaddleDefault is { } paddle ? $"reader.IsPaddle ? {paddle} : config.{property.Name}" : $"config.{property.Name}";
         if (property.IsNullable && property.Kind is not (ConfigValueKind.String or ConfigValueKind.Object))
             return $"reader.Has({Keys(property)}) ? {Required(property).Replace("reader.Size(", "reader.Int(")} : {given}";
         return property.Kind switch
@@ -134,23 +135,59 @@ internal static class ConfigPrinter
 
     private static void Write(SourceWriter writer, ConfigSpec spec)
     {
-        writer.Line("/// <summary>Writes the config under its Hugging Face keys.</summary>")
+        writer.Line("/// <summary>Writes the config under its keys, Hugging Face's or Paddle's as the writer says.</summary>")
             .Line("/// <param name=\"writer\">The config.json.</param>");
+        var written = spec.Properties.Where(p => !spec.IsBroken && p.IsSettable && p.Keys.Count > 0).ToList();
         using (writer.Block($"public void Write({Writer} writer)"))
         {
-            foreach (var property in spec.Properties.Where(p => !spec.IsBroken && p.IsSettable && p.Keys.Count > 0))
+            if (written.Any(HasDefault))
             {
-                var key = Quoting.Literal(property.Keys[0]);
-                writer.Line(property.Kind switch
-                {
-                    ConfigValueKind.Object => $"{property.Name}{(property.IsNullable ? "?" : "")}.Write(writer, {key});",
-                    ConfigValueKind.String or ConfigValueKind.IntArray => $"writer.Set({key}, {property.Name});",
-                    _ when property.IsNullable => $"if ({property.Name} is {{ }} {Analysis.Passes.Names.Camel(property.Name)}Value) writer.Set({key}, {Analysis.Passes.Names.Camel(property.Name)}Value);",
-                    _ => $"writer.Set({key}, {property.Name});",
-                });
+                var required = string.Join(", ", written.Where(p => p.IsRequired).Select(p => $"{p.Name} = {p.Name}"));
+                writer.Line($"var absent = new {spec.Name}{(required.Length == 0 ? "()" : $" {{ {required} }}")};");
             }
+
+            foreach (var property in written) writer.Line(WriteProperty(property));
         }
 
+        writer.Blank();
+    }
+
+    private static bool HasDefault(ConfigPropertySpec property) =>
+        !property.IsRequired && property.Kind != ConfigValueKind.Object && (!property.IsNullable || property.Kind == ConfigValueKind.String);
+
+    private static string WriteProperty(ConfigPropertySpec property)
+    {
+        var isPlain = property.Keys.Count == 1 && property.PaddleKey is null;
+        var key = isPlain
+            ? Quoting.Literal(property.Keys[0])
+            : $"writer.Key({Quoting.Literal(property.PaddleKey ?? property.Keys[0])}, {string.Join(", ", property.Keys.Select(Quoting.Literal))})";
+        var value = Analysis.Passes.Names.Camel(property.Name) + "Value";
+        return property.Kind switch
+        {
+            ConfigValueKind.Object => $"if (!writer.KeepsAbsent) {property.Name}{(property.IsNullable ? "?" : "")}.Write(writer, {Quoting.Literal(property.Keys[0])});",
+            _ when HasDefault(property) => $"if (!writer.Leaves({key}, {IsDefault(property)})) writer.Set({key}, {property.Name});",
+            _ when property.IsNullable => $"if ({property.Name} is {{ }} {value}) writer.Set({key}, {value});",
+            _ => $"writer.Set({key}, {property.Name});",
+        };
+    }
+
+    /// <summary>Whether a file without the key would mean the same.</summary>
+    private static string IsDefault(ConfigPropertySpec property)
+    {
+        var otherwise = property.PaddleDefault is { } paddle ? $"(writer.IsPaddle ? {paddle} : absent.{property.Name})" : $"absent.{property.Name}";
+        return property.Kind == ConfigValueKind.IntArray
+            ? $"global::System.Linq.Enumerable.SequenceEqual({property.Name}, {otherwise})"
+            : $"{property.Name} == {otherwise}";
+    }
+
+    private static void Variants(SourceWriter writer, ConfigSpec spec)
+    {
+        var variants = spec.Properties.SelectMany(p => p.Variants.Select(v => (Property: p, Variant: v))).ToList();
+        writer.Line("/// <summary>Other readings of the same files, by name.</summary>")
+            .Line($"public static {Names.List}<{Names.Architectures("ConfigVariant")}> Variants {{ get; }} =").Line("[");
+        using (writer.Indented("];"))
+            foreach (var (property, variant) in variants)
+                writer.Line($"new({Quoting.Literal(variant.Name)}, {Quoting.Literal(property.Keys[0])}, {Quoting.Literal(variant.Json)}),");
         writer.Blank();
     }
 }

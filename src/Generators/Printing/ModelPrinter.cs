@@ -48,6 +48,13 @@ internal static class ModelPrinter
         if (model.RequiredKey is { } key) yield return $"RequiredKey = {Quoting.Literal(key)}";
         var ignored = Ignored(spec).ToList();
         if (ignored.Count > 0) yield return $"Ignored = {Quoting.Literals(ignored)}";
+        if (spec.IgnoredInPaddle.Count > 0)
+        {
+            var pairs = spec.Ignored.Zip(spec.IgnoredInPaddle, (name, paddle) => $"[{Quoting.Literal(name)}] = {Quoting.Literal(paddle)}");
+            yield return $"IgnoredInPaddle = new global::System.Collections.Generic.Dictionary<string, string> {{ {string.Join(", ", pairs)} }}";
+        }
+
+        if (spec.Config!.Properties.Any(p => p.Variants.Count > 0)) yield return $"Variants = {config}.Variants";
         yield return $"ReadConfig = static reader => {config}.Read(reader)";
         yield return $"WriteConfig = static (config, writer) => (({config})config).Write(writer)";
         yield return $"Presets = {config}.Presets";
@@ -58,6 +65,7 @@ internal static class ModelPrinter
 
     /// <summary>Full names of known, unused tensors; <c>{i}</c> stands for a block's index.</summary>
     private static IEnumerable<string> Ignored(ClassSpec spec) => spec.Ignored
+        .Concat(spec.IgnoredInPaddle)
         .Concat(spec.Layers.OfType<RepeatSpec>().SelectMany(r => NamesIn(r.Block)))
         .Distinct();
 

@@ -69,13 +69,15 @@ internal static class WeightsPrinter
             + $"[{string.Join(", ", tensor.Shape.Select(d => d.Code))}])" + (properties.Length == 0 ? ";" : $" {{ {properties} }};"));
     }
 
-    private static bool IsTransposed(TensorPlan tensor) => tensor.PaddleTransposes && (tensor.Paddle is not null || tensor.PaddleSections.Count > 0);
+    private static bool IsTransposed(TensorPlan tensor) => tensor is { PaddleTransposes: true, PaddleTies: false } && (tensor.Paddle is not null || tensor.PaddleSections.Count > 0);
 
     private static IEnumerable<string> Properties(TensorPlan tensor)
     {
         if (tensor.StoredInOut) yield return "StoredInOut = true";
         if (tensor.TiedTo is { } tied) yield return $"TiedTo = {Choose(tensor.TiedWhen, Quoting.Literal(tied), "null")}";
-        if (tensor.Paddle is { } paddle)
+        if (tensor.KeepsTied) yield return "KeepsTied = true";
+        if (tensor is { PaddleTies: true, TiedTo: { } owner }) yield return $"PaddleTiedTo = {Quoting.Literal(owner)}";
+        else if (tensor.Paddle is { } paddle)
         {
             var name = Quoting.Template(paddle, "index");
             if (tensor.TiedTo is null || tensor.PaddleKeepsTied) yield return $"Paddle = {name}";
@@ -85,6 +87,7 @@ internal static class WeightsPrinter
         if (IsTransposed(tensor)) yield return "PaddleLayout = Transposed";
         if (tensor.PaddleSections.Count > 0)
             yield return $"PaddleSections = [{string.Join(", ", tensor.PaddleSections.Select(s => Quoting.Template(s, "index")))}]";
+        if (tensor.PaddleSplit != PaddleSplitChoice.Derived) yield return $"PaddleSplit = global::Generated.PaddleSplit.{tensor.PaddleSplit}";
         if (tensor.Sections is { } sections) yield return $"Sections = {Section(sections, 0)}";
     }
 

@@ -58,6 +58,9 @@ public sealed class IgnoreAttribute(params string[] names) : Attribute
 {
     /// <summary>Names relative to the class's prefix.</summary>
     public string[] Names { get; } = names;
+
+    /// <summary>The same tensors' full names in Paddle's files, one for each of <see cref="Names"/>, where Paddle stores them too.</summary>
+    public string[] Paddle { get; init; } = [];
 }
 
 /// <summary>

@@ -30,6 +30,22 @@ public enum Partition
     Row,
 }
 
+/// <summary>How PaddleNLP's tensor-parallel shards (<c>model_state.tp0X.pdparams</c>) hold a linear's weight.</summary>
+public enum PaddleSplit
+{
+    /// <summary>As the derived partition divides it; heads of which there are fewer than ranks whole on each.</summary>
+    Derived,
+
+    /// <summary>Whole on every rank.</summary>
+    Whole,
+
+    /// <summary>Output features divided.</summary>
+    Column,
+
+    /// <summary>Sections q, k, v of the output reordered head by head, then divided (PaddleNLP's <c>is_old_qkv</c>).</summary>
+    HeadByHead,
+}
+
 /// <summary>How a linear's weight lies in the Hugging Face file.</summary>
 public enum WeightLayout
 {
@@ -81,6 +97,15 @@ public sealed class LinearAttribute(string input, string output, string name) : 
 
     /// <summary>Whether Paddle stores a copy of a tied matrix under this layer's Paddle name, laid out as the embedding (GPT, OPT).</summary>
     public bool PaddleKeepsTied { get; init; }
+
+    /// <summary>Whether Paddle has the matrix only tied to <see cref="TiedTo"/>, and never in its file, even where <see cref="TiedWhen"/> does not hold (ChatGLM).</summary>
+    public bool PaddleTies { get; init; }
+
+    /// <summary>Whether Hugging Face's files hold a copy of the matrix where it is tied (ChatGLM).</summary>
+    public bool KeepsTied { get; init; }
+
+    /// <summary>How PaddleNLP's tensor-parallel shards hold the weight, where it is not what follows from the derived partition.</summary>
+    public PaddleSplit PaddleSplit { get; init; }
 }
 
 /// <summary>RMSNorm: x / sqrt(mean(x²) + ε) · weight, computed in float32 (Zhang and Sennrich, 2019).</summary>

@@ -17,6 +17,12 @@ public interface IArchitecture<T> where T : CausalModel
 /// <param name="TensorParallel">Degrees it is meant to run at.</param>
 public sealed record Preset(string Name, Func<object> Config, IReadOnlyList<int> TensorParallel);
 
+/// <summary>Another reading of the same files: one key of the config with another value.</summary>
+/// <param name="Name">Name on the command line; recorded values of it are <c>alt.NAME.*</c>.</param>
+/// <param name="Key">Key of config.json.</param>
+/// <param name="Json">Its value.</param>
+public sealed record ConfigVariant(string Name, string Key, string Json);
+
 /// <summary>An architecture: how a config.json selects it and how it is created.</summary>
 public sealed record ArchitectureInfo
 {
@@ -58,6 +64,12 @@ public sealed record ArchitectureInfo
 
     /// <summary>Full names of tensors that files may have and that are not used; <c>{i}</c> stands for a block's index.</summary>
     public IReadOnlyList<string> Ignored { get; init; } = [];
+
+    /// <summary>Paddle's names of those of <see cref="Ignored"/> that Paddle's files hold too.</summary>
+    public IReadOnlyDictionary<string, string> IgnoredInPaddle { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Other readings of the same files, by name.</summary>
+    public IReadOnlyList<ConfigVariant> Variants { get; init; } = [];
 
     /// <summary>Creates the model with uninitialised weights.</summary>
     public required Func<object, BuildOptions, CausalModel> Create { get; init; }

@@ -1,5 +1,8 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
+using Generated.Checkpoints;
+using Generated.Loading.Converting;
 
 namespace Generated.Configuration;
 
@@ -21,11 +24,12 @@ public sealed class ConfigReader
     private readonly string _prefix;
     private readonly HashSet<string> _asked = new(StringComparer.Ordinal);
 
-    private ConfigReader(JsonElement root, string location, string prefix = "")
+    private ConfigReader(JsonElement root, string location, string prefix = "", bool? isPaddle = null)
     {
         Root = root;
         Location = location;
         _prefix = prefix;
+        IsPaddle = isPaddle ?? (root.TryGetProperty("paddlenlp_version", out _) || root.TryGetProperty(ConfigConversion.Kept, out _));
     }
 
     /// <summary>The file the values come from, for messages.</summary>
@@ -33,6 +37,12 @@ public sealed class ConfigReader
 
     /// <summary>The JSON object that is read.</summary>
     public JsonElement Root { get; }
+
+    /// <summary>
+    /// Whether it is a config of PaddleNLP, in which an absent key may mean something else (<see cref="KeyAttribute.PaddleDefault"/>):
+    /// as the layout of the weights beside it says, or where that is not known, its own <c>paddlenlp_version</c>.
+    /// </summary>
+    public bool IsPaddle { get; }
 
     /// <summary>Keys of this object that no getter has asked for so far, in the order of the file. For information: they are not errors.</summary>
     public IEnumerable<string> UnknownKeys => Root.EnumerateObject().Select(p => p.Name).Where(name => !_asked.Contains(name));
@@ -81,6 +91,17 @@ public sealed class ConfigReader
         {
             throw new InvalidInputException($"{location} is no valid JSON: {e.Message}", e);
         }
+    }
+
+    /// <summary>The same config as the weights beside it say: Paddle's or Hugging Face's.</summary>
+    internal ConfigReader From(CheckpointLayout layout) => new(Root, Location, _prefix, layout == CheckpointLayout.Paddle);
+
+    /// <summary>The same config with another value under a key.</summary>
+    internal ConfigReader With(string key, string json)
+    {
+        var root = JsonObject.Create(Root)!;
+        root[key] = JsonNode.Parse(json);
+        return new ConfigReader(JsonSerializer.SerializeToElement(root), Location, _prefix, IsPaddle);
     }
 
     /// <summary>Whether one of the keys is there and not <c>null</c>.</summary>

@@ -32,7 +32,56 @@ public sealed class ConfigWriter
     {
     }
 
-    private ConfigWriter(JsonObject root) => _root = root;
+    /// <summary>Starts from another config's keys.</summary>
+    internal ConfigWriter(JsonObject root) => _root = root;
+
+    /// <summary>Whether PaddleNLP's keys are written; Hugging Face's otherwise.</summary>
+    public bool IsPaddle { get; init; }
+
+    /// <summary>
+    /// Whether a key that the source lacks stays absent where it would say what its absence means: the source is of the same
+    /// kind, so that its reader agrees.
+    /// </summary>
+    public bool KeepsAbsent { get; init; }
+
+    /// <summary>Whether the source's keys are of the other kind, so that a property's other names go.</summary>
+    internal bool Replaces { get; init; }
+
+    /// <summary>The JSON of a key's value; null where it is absent.</summary>
+    internal string? Value(string key) => _root[key]?.ToJsonString();
+
+    /// <summary>The keys so far.</summary>
+    internal IEnumerable<string> Keys => _root.Select(pair => pair.Key);
+
+    /// <summary>The name to write a property under: Paddle's, or the first of Hugging Face's names that is there already.</summary>
+    /// <param name="paddle">Paddle's name.</param>
+    /// <param name="names">Hugging Face's names, in order of preference.</param>
+    public string Key(string paddle, params ReadOnlySpan<string> names)
+    {
+        var chosen = IsPaddle ? paddle : names[0];
+        foreach (var name in names)
+        {
+            if (!IsPaddle && Has(name))
+            {
+                chosen = name;
+                break;
+            }
+        }
+
+        foreach (var name in Replaces ? [paddle, .. names] : ReadOnlySpan<string>.Empty)
+        {
+            if (name != chosen)
+                Remove(name);
+        }
+
+        return chosen;
+    }
+
+    /// <summary>Whether a key stays absent.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="isDefault">Whether its absence means the value that would be written.</param>
+    public bool Leaves(string key, bool isDefault) => KeepsAbsent && isDefault && !Has(key);
+
 
     /// <summary>Sets a whole number. A dotted key reaches into objects, which are made where they are absent.</summary>
     public void Set(string key, long value) => Put(key, value.ToString(CultureInfo.InvariantCulture));
@@ -102,6 +151,14 @@ public sealed class ConfigWriter
     /// <summary>Writes the config to a file, whole or not at all.</summary>
     /// <exception cref="GeneratedException">The file cannot be written.</exception>
     public void Save(string path) => AtomicFile.WriteAllBytes(path, System.Text.Encoding.UTF8.GetBytes(ToJson()));
+
+    private bool Has(string key)
+    {
+        JsonNode? node = _root;
+        foreach (var part in key.Split('.'))
+            node = (node as JsonObject)?[part];
+        return node is not null;
+    }
 
     private void Put(string key, string json)
     {

@@ -3,6 +3,7 @@ using Generated.Checkpoints;
 using Generated.Checkpoints.Writing;
 using Generated.Configuration;
 using Generated.Layers;
+using Generated.Loading.Converting;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -60,31 +61,7 @@ internal sealed class CheckpointFolder(ArchitectureInfo architecture, object con
     }
 
     /// <summary>Writes config.json: the source's keys where there is one, the architecture's own, and what says type and class.</summary>
-    public void WriteConfig(string folder, ConfigReader? source, ScalarType type)
-    {
-        var writer = source is null ? new ConfigWriter() : new ConfigWriter(source);
-        if (options.Layout == CheckpointLayout.Paddle)
-        {
-            writer.Set("model_type", architecture.PaddleModelType ?? architecture.ModelType);
-            if (architecture.PaddleArchitectures.Count > 0)
-                writer.Set("architectures", [architecture.PaddleArchitectures[0]]);
-            writer.Remove("torch_dtype");
-            writer.Remove("transformers_version");
-            writer.Set("dtype", NameOf(type));
-        }
-        else
-        {
-            writer.Set("model_type", architecture.ModelType);
-            var known = source?.StringArray("architectures") ?? [];
-            if (architecture.Architectures.Count > 0 && !known.Any(architecture.Architectures.Contains))
-                writer.Set("architectures", [architecture.Architectures[0]]);
-            writer.Remove("paddlenlp_version");
-            writer.Set(source?.Has("dtype") == true && !source.Has("torch_dtype") && !source.Has("paddlenlp_version") ? "dtype" : "torch_dtype", NameOf(type));
-        }
-
-        architecture.WriteConfig(config, writer);
-        writer.Save(Path.Combine(folder, ConfigReader.FileName));
-    }
+    public void WriteConfig(string folder, ConfigReader? source, ScalarType type) => new ConfigConversion(architecture, config, options).Write(folder, source, type);
 
     /// <summary>Copies the tokenizer's and the generation's files, as far as they are there.</summary>
     public static void CopyCompanions(string from, string to)
@@ -96,13 +73,13 @@ internal sealed class CheckpointFolder(ArchitectureInfo architecture, object con
         }
     }
 
-    /// <summary>Name of a type in config files: float32, bfloat16, float16.</summary>
-    public static string NameOf(ScalarType type) => type.ToString().ToLowerInvariant();
-
     private IReadOnlyList<FileTensor> Stored(TensorSpec spec)
     {
-        // Hugging Face's files hold a tied matrix once; Paddle's hold a second copy where the declaration says so.
-        if (spec.TiedTo is not null && (options.Layout == CheckpointLayout.HuggingFace || spec.Paddle is null))
+        // A tied matrix is in the file once, or twice where the declaration says so.
+        var isPaddle = options.Layout == CheckpointLayout.Paddle;
+        if (isPaddle ? spec.PaddleTiedTo is not null : spec.TiedTo is not null && !spec.KeepsTied)
+            return [];
+        if (isPaddle && spec.TiedTo is not null && spec.Paddle is null)
             return [];
         var tensors = FileTensor.Of(spec, options.Layout);
         return tensors.Count > 0

@@ -3,6 +3,7 @@ using Generated.Checkpoints;
 using Generated.Checkpoints.Writing;
 using Generated.Configuration;
 using Generated.Layers;
+using Generated.Loading.Converting;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -29,36 +30,29 @@ public static class CheckpointSaver
         transaction.Commit();
     }
 
-    /// <summary>Writes another checkpoint of the same weights, one tensor in memory at a time.</summary>
+    /// <summary>Writes another checkpoint of the same weights, a few pieces of tensors in memory at a time.</summary>
     /// <param name="source">A checkpoint folder in any supported format and layout.</param>
     /// <param name="directory">The folder to write.</param>
     /// <param name="options">Layout, format, type.</param>
-    /// <param name="cancellation">Stops between two tensors; the folder stays as it was.</param>
+    /// <param name="cancellation">Stops between two pieces; the folder stays as it was.</param>
+    /// <param name="accept">Asked, with the finished folder, before it gets its name; where it says no, the folder is discarded.</param>
+    /// <returns>Whether the folder was written.</returns>
     /// <exception cref="InvalidInputException">The source is no complete checkpoint, or the folder exists.</exception>
     /// <exception cref="GeneratedException">The folder cannot be written.</exception>
-    public static void Convert(string source, string directory, SaveOptions? options = null, CancellationToken cancellation = default)
+    public static bool Convert(
+        string source, string directory, SaveOptions? options = null, CancellationToken cancellation = default, Func<string, bool>? accept = null)
     {
         options ??= new SaveOptions();
         options.Check();
-        var reader = ConfigReader.Load(source);
-        var (architecture, config) = ModelLoader.ReadConfig(reader);
-        using var checkpoint = Checkpoint.Open(source);
-        var weights = ModelLoader.Open(checkpoint, architecture, config);
-        weights.CheckCopies();
+        using var open = OpenCheckpoint.Open(source);
+        open.Weights.CheckCopies();
         using var transaction = FolderTransaction.Begin(directory, options.Overwrite);
-        var folder = new CheckpointFolder(architecture, config, options);
-        folder.WriteTensors(transaction.Folder, weights.Specs, spec => weights.TypeOf(spec).ToScalarType(), Read, cancellation);
-        folder.WriteConfig(transaction.Folder, reader, options.Dtype ?? weights.Dtype);
-        CheckpointFolder.CopyCompanions(source, transaction.Folder);
+        new CheckpointConverter(open, options).Write(transaction.Folder, cancellation);
+        CheckpointFolder.CopyCompanions(open.Directory, transaction.Folder);
+        if (accept is not null && !accept(transaction.Folder))
+            return false;
         transaction.Commit();
-
-        Tensor Read(TensorSpec spec, WeightRange rows)
-        {
-            checkpoint.ForgetPages();
-            var tensor = torch.empty([rows.Length, .. spec.Shape.Skip(1)], weights.TypeOf(spec).ToScalarType());
-            weights.Read(spec, 0, rows, tensor);
-            return tensor;
-        }
+        return true;
     }
 
     /// <summary>Writes a model's files into a folder that exists; config keys are kept from one folder (or file), tokenizer files copied from another.</summary>
@@ -68,6 +62,8 @@ public static class CheckpointSaver
         if (model.Context.Group.Size > 1)
             throw new InvalidOperationException("A model that is divided over ranks is not saved from one of them.");
         var slots = model.Weights().ToDictionary(slot => slot.Name, StringComparer.Ordinal);
+        if (options.Layout == CheckpointLayout.Paddle)
+            CheckPaddleTies(slots);
         var files = new CheckpointFolder(architecture, model.Config, options);
         files.WriteTensors(folder, [.. slots.Values.Select(slot => slot.Spec)], _ => model.Dtype, Read, cancellation);
         files.WriteConfig(folder, config is null ? null : ConfigReader.Load(config), options.Dtype ?? model.Dtype);
@@ -77,5 +73,16 @@ public static class CheckpointSaver
         Tensor Read(TensorSpec spec, WeightRange rows) =>
             (slots[spec.TiedTo ?? spec.Name].Parameter ?? throw new InvalidOperationException($"{spec.Name} is not kept as a plain weight."))
             .Value.narrow(0, rows.Start, rows.Length);
+    }
+
+    private static void CheckPaddleTies(Dictionary<string, WeightSlot> slots)
+    {
+        foreach (var slot in slots.Values.Where(slot => slot is { IsTied: false, Spec.PaddleTiedTo: not null }))
+        {
+            using var equal = slot.Parameter!.Value.eq(slots[slot.Spec.PaddleTiedTo!].Parameter!.Value);
+            using var all = equal.all();
+            if (!all.item<bool>())
+                throw new InvalidInputException($"'{slot.Name}' differs from '{slot.Spec.PaddleTiedTo}', and PaddleNLP's model has one matrix for both; keep the Hugging Face layout.");
+        }
     }
 }

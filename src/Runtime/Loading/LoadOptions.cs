@@ -18,6 +18,9 @@ public sealed record LoadOptions
     /// <summary>Whether the weights take gradients.</summary>
     public bool Trainable { get; init; }
 
+    /// <summary>Name of one of the architecture's other readings of the same files (<see cref="Architectures.ArchitectureInfo.Variants"/>); null for what the files say.</summary>
+    public string? Variant { get; init; }
+
     /// <summary>Told the share of the weights that is loaded.</summary>
     public IProgress<double>? Progress { get; init; }
 }

@@ -30,6 +30,9 @@ public sealed class LoadedModel : IDisposable
     /// <summary>The folder's config.json.</summary>
     public ConfigReader Config { get; }
 
+    /// <summary>Which of the architecture's named other readings of the same files this model is.</summary>
+    public IReadOnlyList<string> Variants { get; internal init; } = [];
+
     /// <summary>The folder's tokenizer, or null where it has none.</summary>
     public ITokenizer? Tokenizer { get; internal init; }
 

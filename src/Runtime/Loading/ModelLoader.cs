@@ -15,7 +15,10 @@ public static class ModelLoader
     private const long MappedElements = 64 << 20;
 
     /// <summary>Loads a checkpoint folder.</summary>
-    /// <param name="directory">Folder with config.json and weights in any supported format, Hugging Face's or Paddle's; the format is detected.</param>
+    /// <param name="directory">
+    /// Folder with config.json and weights in any supported format, Hugging Face's or Paddle's, tensor-parallel shards included: the format is
+    /// detected. Where it holds several checkpoints, one of its files says which.
+    /// </param>
     /// <param name="options">Type, device, group.</param>
     /// <param name="cancellation">Stops between two tensors.</param>
     /// <exception cref="InvalidInputException">The folder is incomplete, damaged or of an unknown architecture, or weights and config do not fit; the message says what.</exception>
@@ -23,25 +26,28 @@ public static class ModelLoader
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         options ??= new LoadOptions();
-        var config = ConfigReader.Load(directory);
-        if (QuantizedFormats.Find(config) is { } format)
-            return format.Load(directory, config, options, cancellation);
-        var (architecture, typed) = ReadConfig(config);
-        using var checkpoint = Checkpoint.Open(directory);
-        var source = Open(checkpoint, architecture, typed);
-        source.CheckCopies();
-        var model = architecture.Create(typed, new BuildOptions
+        var reader = ConfigReader.Load(OpenCheckpoint.FolderOf(directory));
+        if (QuantizedFormats.Find(reader) is { } format)
+            return format.Load(directory, reader, options, cancellation);
+        using var open = OpenCheckpoint.Open(directory, options.Variant);
+        open.Weights.CheckCopies();
+        var model = open.Architecture.Create(open.Config, new BuildOptions
         {
-            Dtype = options.Dtype ?? source.Dtype,
+            Dtype = options.Dtype ?? open.Weights.Dtype,
             Device = options.Device,
             TensorParallel = options.TensorParallel,
             Trainable = options.Trainable,
         });
         try
         {
-            Fill(model, source, checkpoint, options.Progress, cancellation);
-            var (tokenizer, problem) = LoadTokenizer(directory, model.Vocabulary());
-            return new LoadedModel(directory, model, architecture, config) { Tokenizer = tokenizer, TokenizerProblem = problem };
+            Fill(model, open.Weights, open.Files, options.Progress, cancellation);
+            var (tokenizer, problem) = LoadTokenizer(open.Directory, model.Vocabulary());
+            return new LoadedModel(open.Directory, model, open.Architecture, open.Reader)
+            {
+                Tokenizer = tokenizer,
+                TokenizerProblem = problem,
+                Variants = [.. OpenCheckpoint.Variants(open.Architecture, open.Reader, open.Config)],
+            };
         }
         catch
         {
@@ -87,18 +93,11 @@ public static class ModelLoader
         var reader = ConfigReader.Load(directory);
         if (QuantizedFormats.Find(reader) is { } format)
             return format.Check(directory, reader);
-        var (architecture, config) = ReadConfig(reader);
-        using var checkpoint = Checkpoint.Open(directory);
-        var source = Open(checkpoint, architecture, config);
+        using var open = OpenCheckpoint.Open(directory);
+        var tensors = open.Weights.File.Tensors.Values;
         return new WeightFiles(
-            checkpoint.Files.Count(), checkpoint.Format, checkpoint.Layout, checkpoint.Tensors.Count, checkpoint.Tensors.Values.Sum(t => t.ByteCount), source.Dtype);
+            open.Files.Files.Count(), open.Files.Format, open.Files.Layout, open.Weights.File.Tensors.Count, tensors.Sum(t => t.ByteCount), open.Weights.Dtype);
     }
-
-    /// <summary>The model's view of a checkpoint, which has to hold exactly its weights.</summary>
-    internal static WeightSource Open(Checkpoint checkpoint, ArchitectureInfo architecture, object config) =>
-        checkpoint.IsTensorParallel
-            ? throw new InvalidInputException($"{checkpoint.Location} is split over {checkpoint.Ranks.Count} tensor-parallel ranks; merge it into one checkpoint first.")
-            : new WeightSource(checkpoint, checkpoint.Layout, architecture, config);
 
     /// <summary>Size of a model's vocabulary: rows of its token embedding.</summary>
     internal static int Vocabulary(this CausalModel model) => model.Weights().Select(slot => slot.Layer).OfType<Embedding>().First().Count;

@@ -18,6 +18,9 @@ public sealed record SaveOptions
     /// <summary>Most tensor bytes of one file.</summary>
     public long MaxShardBytes { get; init; } = 5_000_000_000;
 
+    /// <summary>Number of tensor-parallel ranks, each of which gets a file <c>model_state.tp0X.pdparams</c>; only for Paddle's.</summary>
+    public int TensorParallel { get; init; } = 1;
+
     /// <summary>Whether a folder that is there is replaced.</summary>
     public bool Overwrite { get; init; }
 
@@ -27,6 +30,10 @@ public sealed record SaveOptions
     /// <exception cref="InvalidInputException">Layout and format do not go together.</exception>
     internal void Check()
     {
+        if (TensorParallel is < 1 or > 9999)
+            throw new InvalidInputException($"{TensorParallel} tensor-parallel ranks cannot be written: use 1 or more.");
+        if (TensorParallel > 1 && (Format != CheckpointFormat.PaddlePickle || Layout != CheckpointLayout.Paddle))
+            throw new InvalidInputException($"Tensor-parallel ranks are written as Paddle's model_state.tp0X.pdparams only, not as {Format} in the {Layout} layout.");
         if (Format == CheckpointFormat.TorchPickle || (Format == CheckpointFormat.PaddlePickle && Layout != CheckpointLayout.Paddle))
             throw new InvalidInputException($"The {Layout} layout is not written as {Format}; use safetensors.");
         if (MaxShardBytes < 1)

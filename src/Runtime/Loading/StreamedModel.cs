@@ -1,5 +1,4 @@
 using Generated.Architectures;
-using Generated.Checkpoints;
 using Generated.Configuration;
 using Generated.Layers;
 using Generated.Passes;
@@ -11,33 +10,32 @@ namespace Generated.Loading;
 /// <summary>A checkpoint whose blocks are in memory one at a time, for models that are larger than it.</summary>
 internal sealed class StreamedModel : IDisposable
 {
-    private readonly Checkpoint _checkpoint;
+    private readonly OpenCheckpoint _checkpoint;
     private readonly CausalModel _skeleton;
     private readonly BuildOptions _options;
 
-    private StreamedModel(string directory, ConfigReader reader, ArchitectureInfo architecture, object config, Checkpoint checkpoint, BuildOptions options)
+    private StreamedModel(OpenCheckpoint checkpoint, BuildOptions options)
     {
-        (Directory, Reader, Architecture, Config, _checkpoint, _options) = (directory, reader, architecture, config, checkpoint, options);
-        Weights = ModelLoader.Open(checkpoint, architecture, config);
+        (_checkpoint, _options) = (checkpoint, options);
         Weights.CheckCopies();
-        _skeleton = architecture.Create(config, options with { Device = META });
+        _skeleton = Architecture.Create(Config, options with { Device = META });
         Structure = _skeleton.Structure;
     }
 
     /// <summary>The checkpoint's folder.</summary>
-    public string Directory { get; }
+    public string Directory => _checkpoint.Directory;
 
     /// <summary>Its config.json.</summary>
-    public ConfigReader Reader { get; }
+    public ConfigReader Reader => _checkpoint.Reader;
 
     /// <summary>The architecture.</summary>
-    public ArchitectureInfo Architecture { get; }
+    public ArchitectureInfo Architecture => _checkpoint.Architecture;
 
     /// <summary>The typed config.</summary>
-    public object Config { get; }
+    public object Config => _checkpoint.Config;
 
     /// <summary>The stored weights.</summary>
-    public WeightSource Weights { get; }
+    public WeightSource Weights => _checkpoint.Weights;
 
     /// <summary>What was derived from the declaration.</summary>
     public ModelStructure Structure { get; }
@@ -52,7 +50,7 @@ internal sealed class StreamedModel : IDisposable
     public IInputScheme Inputs => _skeleton.Inputs;
 
     /// <summary>Bytes of all weights in the files.</summary>
-    public long FileBytes => _checkpoint.Tensors.Values.Sum(t => t.ByteCount);
+    public long FileBytes => Weights.File.Tensors.Values.Sum(t => t.ByteCount);
 
     /// <summary>Opens a checkpoint folder; no weight is read.</summary>
     /// <param name="directory">Folder with config.json and weights in any supported format.</param>
@@ -61,12 +59,10 @@ internal sealed class StreamedModel : IDisposable
     /// <exception cref="InvalidInputException">The folder is incomplete or damaged, or weights and config do not fit.</exception>
     public static StreamedModel Open(string directory, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
-        var reader = ConfigReader.Load(directory);
-        var (architecture, config) = ModelLoader.ReadConfig(reader);
-        var checkpoint = Checkpoint.Open(directory);
+        var checkpoint = OpenCheckpoint.Open(directory);
         try
         {
-            return new StreamedModel(directory, reader, architecture, config, checkpoint, new BuildOptions { Dtype = dtype, Device = device ?? CPU });
+            return new StreamedModel(checkpoint, new BuildOptions { Dtype = dtype, Device = device ?? CPU });
         }
         catch
         {
@@ -125,7 +121,7 @@ internal sealed class StreamedModel : IDisposable
                 Weights.Fill(slot);
         }
 
-        _checkpoint.ForgetPages();
+        _checkpoint.Files.ForgetPages();
     }
 }
 

@@ -1,5 +1,6 @@
 using Generated.Architectures;
 using Generated.Checkpoints;
+using Generated.Checkpoints.Views;
 using Generated.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -40,6 +41,7 @@ internal sealed class WeightSource
         _file = file;
         Specs = specs;
         var names = new CheckpointNames(file, layout, architecture.OptionalPrefix);
+        var isShortened = false;
         var leftOver = new HashSet<string>(file.Tensors.Keys, StringComparer.Ordinal);
         leftOver.ExceptWith(others);
         foreach (var spec in Specs)
@@ -54,6 +56,7 @@ internal sealed class WeightSource
                     continue;
                 }
 
+                isShortened |= name.Length < wanted.Name.Length;
                 leftOver.Remove(name);
                 var info = file.Tensors[name];
                 if (!info.Shape.SequenceEqual(wanted.Shape))
@@ -70,15 +73,39 @@ internal sealed class WeightSource
                 _copies.Add((spec, found));
         }
 
+        if (layout == CheckpointLayout.Paddle)
+        {
+            foreach (var spec in Specs)
+            {
+                if (spec is { TiedTo: null, PaddleTiedTo: { } owner } && _stored.TryGetValue(owner, out var stored))
+                    _stored[spec.Name] = stored;
+            }
+        }
+
         var ignored = new IgnoredNames(architecture.Ignored, architecture.OptionalPrefix);
         foreach (var name in leftOver.Where(name => !ignored.Contains(name)).Order(StringComparer.Ordinal))
             problems.Extra(file.Tensors[name]);
+        Unused = [.. file.Tensors.Keys.Where(name => leftOver.Contains(name) && ignored.Contains(name))];
+        Layout = layout;
+        IsBaseModel = isShortened;
         problems.ThrowIfAny();
         Dtype = _stored.Values.FirstOrDefault(tensors => tensors.Count > 0) is [var first, ..] ? file.Tensors[first.Name].DType.ToScalarType() : ScalarType.Float32;
     }
 
+    /// <summary>The stored tensors.</summary>
+    public ITensorSource File => _file;
+
+    /// <summary>Whose names and axes they have.</summary>
+    public CheckpointLayout Layout { get; }
+
     /// <summary>Every tensor of the model.</summary>
     public IReadOnlyList<TensorSpec> Specs { get; }
+
+    /// <summary>Stored tensors that are known and not used: buffers.</summary>
+    public IReadOnlyList<string> Unused { get; }
+
+    /// <summary>Whether the names lack the model's first component, as files of the model without its head do.</summary>
+    public bool IsBaseModel { get; }
 
     /// <summary>Type of the first stored weight.</summary>
     public ScalarType Dtype { get; }
@@ -109,33 +136,59 @@ internal sealed class WeightSource
     /// <summary>Whether the file has values for a weight itself, and not only for the one it is tied to.</summary>
     public bool Stores(TensorSpec spec) => _stored.ContainsKey(spec.Name);
 
+    /// <summary>A whole weight in the canonical layout, as a view: nothing is read yet.</summary>
+    public TensorView View(TensorSpec spec) => TensorView.Concat(0, [.. _stored[Owner(spec)].Select(stored =>
+    {
+        var view = TensorView.Of(_file, stored.Name);
+        return stored.IsTransposed ? view.Transpose() : view;
+    })]);
+
     /// <summary>Refuses a checkpoint whose stored copy of a tied matrix is another matrix: the model would drop it in silence.</summary>
     /// <exception cref="InvalidInputException">A copy differs.</exception>
     public void CheckCopies()
     {
-        const long Piece = 4096;
         foreach (var (copy, tensors) in _copies)
         {
             var original = _stored[copy.TiedTo!];
-            for (long row = 0; row < copy.Shape[0]; row += Piece)
+            if (!AreEqual(copy.Shape, original, tensors))
             {
-                var range = new WeightRange(row, Math.Min(Piece, copy.Shape[0] - row));
-                using var left = torch.empty([range.Length, copy.Shape[1]], ScalarType.Float32);
-                using var right = torch.empty_like(left);
-                Read(original, 0, range, left);
-                Read(tensors, 0, range, right);
-                using var equal = left.eq(right);
-                using var all = equal.all();
-                if (!all.item<bool>())
-                {
-                    throw new InvalidInputException(
-                        $"{_file.Location} stores '{tensors[0].Name}' with other values than '{original[0].Name}', but the config ties them; set tie_word_embeddings to false in config.json.");
-                }
+                throw new InvalidInputException(
+                    $"{_file.Location} stores '{tensors[0].Name}' with other values than '{original[0].Name}', but the config ties them; set tie_word_embeddings to false in config.json.");
             }
         }
     }
 
     private string Owner(TensorSpec spec) => spec.TiedTo is null || Stores(spec) ? spec.Name : spec.TiedTo;
+
+    /// <summary>Refuses a checkpoint in which a matrix is its own that Paddle's model has only as a copy of another.</summary>
+    /// <exception cref="InvalidInputException">The two differ.</exception>
+    public void CheckPaddleTies()
+    {
+        foreach (var spec in Specs.Where(spec => spec is { TiedTo: null, PaddleTiedTo: not null }))
+        {
+            if (!AreEqual(spec.Shape, _stored[spec.PaddleTiedTo!], _stored[spec.Name]))
+                throw new InvalidInputException($"{_file.Location}: '{spec.Name}' differs from '{spec.PaddleTiedTo}', and PaddleNLP's model has one matrix for both; keep the Hugging Face layout.");
+        }
+    }
+
+    private bool AreEqual(IReadOnlyList<long> shape, IReadOnlyList<FileTensor> left, IReadOnlyList<FileTensor> right)
+    {
+        const long Piece = 4096;
+        for (long row = 0; row < shape[0]; row += Piece)
+        {
+            var range = new WeightRange(row, Math.Min(Piece, shape[0] - row));
+            using var a = torch.empty([range.Length, shape[1]], ScalarType.Float32);
+            using var b = torch.empty_like(a);
+            Read(left, 0, range, a);
+            Read(right, 0, range, b);
+            using var equal = a.eq(b);
+            using var all = equal.all();
+            if (!all.item<bool>())
+                return false;
+        }
+
+        return true;
+    }
 
     private void Read(IReadOnlyList<FileTensor> tensors, int axis, WeightRange range, Tensor destination)
     {

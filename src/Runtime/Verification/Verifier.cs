@@ -15,6 +15,8 @@ namespace Generated.Verification;
 /// Compares a loaded checkpoint with values that its original implementation gave, recorded in a safetensors file: <c>logits</c> and
 /// <c>hidden.*</c> of one pass over <c>input_ids</c> (real tokens only), <c>greedy_tokens</c> continuing row 0 and <c>greedy_tokens.batch</c>
 /// the padded batch (exactly; below float32, within the tolerance of the best logit), <c>loss</c> (mean cross entropy over row 0) and <c>grad.NAME</c>, its gradients by checkpoint name.
+/// Where the model is one of its architecture's variants, and the file has <c>alt.VARIANT.*</c>, these are compared instead;
+/// <c>default.*</c> are values of the model called with ids alone.
 /// </summary>
 public sealed class Verifier
 {
@@ -26,13 +28,15 @@ public sealed class Verifier
     private readonly GoldenInputs _inputs;
     private readonly double _absolute;
     private readonly double _relative;
+    private readonly string _prefix;
 
     /// <param name="loaded">The model; float32 on the CPU for the tolerances to mean what they say.</param>
     /// <param name="golden">The recorded values.</param>
     /// <param name="absolute">atol of |a − b| ≤ atol + rtol · |b|.</param>
     /// <param name="relative">rtol.</param>
+    /// <param name="idsOnly">Whether <c>default.*</c> is compared: what the model gives without recorded mask and positions.</param>
     /// <exception cref="InvalidInputException">The golden file has no usable inputs or nothing to compare.</exception>
-    public Verifier(LoadedModel loaded, ITensorSource golden, double absolute = 1e-4, double relative = 1e-3)
+    public Verifier(LoadedModel loaded, ITensorSource golden, double absolute = 1e-4, double relative = 1e-3, bool idsOnly = false)
     {
         ArgumentNullException.ThrowIfNull(loaded);
         ArgumentNullException.ThrowIfNull(golden);
@@ -40,9 +44,11 @@ public sealed class Verifier
         _golden = golden;
         _absolute = absolute;
         _relative = relative;
-        _inputs = new GoldenInputs(golden);
-        if (!golden.Tensors.Keys.Any(IsComparable))
-            throw new InvalidInputException($"{golden.Location} holds nothing to compare: logits, hidden.N, greedy_tokens, loss or grad.NAME.");
+        _ = golden.Info("input_ids");
+        _prefix = idsOnly ? "default." : loaded.Variants.Select(variant => $"alt.{variant}.").FirstOrDefault(prefix => HasValues(golden, prefix), "");
+        if (!HasValues(golden, _prefix))
+            throw new InvalidInputException($"{golden.Location} holds nothing to compare: {_prefix}logits, hidden.N, greedy_tokens, loss or grad.NAME.");
+        _inputs = new GoldenInputs(golden, idsOnly ? Rows(golden) : 0);
     }
 
     private CausalModel Model => _loaded.Model;
@@ -74,12 +80,22 @@ public sealed class Verifier
         static double Number(double value) => double.IsNaN(value) ? double.PositiveInfinity : value;
     }
 
+    /// <summary>Number of rows that values of a model called with ids alone have.</summary>
+    private int Rows(ITensorSource golden) => (int)golden.Tensors.First(tensor => tensor.Key.StartsWith(_prefix, StringComparison.Ordinal)).Value.Shape.FirstOrDefault(1);
+
+    private static bool HasValues(ITensorSource golden, string prefix) =>
+        golden.Tensors.Keys.Any(name => name.StartsWith(prefix, StringComparison.Ordinal) && IsComparable(name[prefix.Length..]));
+
     private static bool IsComparable(string name) =>
         name is "logits" or "greedy_tokens" or "greedy_tokens.batch" or "loss" || name.StartsWith(Hidden, StringComparison.Ordinal) || name.StartsWith(Gradient, StringComparison.Ordinal);
 
+    /// <summary>Names of recorded values, without the variant's prefix.</summary>
+    private List<string> Recorded(Func<string, bool> isWanted) =>
+        [.. _golden.Tensors.Keys.Where(name => name.StartsWith(_prefix, StringComparison.Ordinal)).Select(name => name[_prefix.Length..]).Where(isWanted)];
+
     private List<Comparison> CompareForward()
     {
-        var names = _golden.Tensors.Keys.Where(name => name == "logits" || name.StartsWith(Hidden, StringComparison.Ordinal)).ToList();
+        var names = Recorded(name => name == "logits" || name.StartsWith(Hidden, StringComparison.Ordinal));
         var results = new List<Comparison>();
         if (names.Count == 0)
             return results;
@@ -92,8 +108,8 @@ public sealed class Verifier
         {
             var actual = name == "logits" ? logits : recorder[name];
             results.Add(actual is null
-                ? new Comparison(name, double.NaN, double.NaN, false) { Note = "the model has no such value" }
-                : CompareReal(name, actual.cpu(), _golden.Load(name)));
+                ? new Comparison(_prefix + name, double.NaN, double.NaN, false) { Note = "the model has no such value" }
+                : CompareReal(_prefix + name, actual.cpu(), _golden.Load(_prefix + name)));
         }
 
         return results;
@@ -120,10 +136,10 @@ public sealed class Verifier
 
     private IEnumerable<Comparison> CompareGreedy()
     {
-        if (_golden.Tensors.ContainsKey("greedy_tokens"))
-            yield return CompareTokens("greedy_tokens", 0, 1);
-        if (_golden.Tensors.ContainsKey("greedy_tokens.batch"))
-            yield return CompareTokens("greedy_tokens.batch", 0, _inputs.Rows);
+        if (_golden.Tensors.ContainsKey(_prefix + "greedy_tokens"))
+            yield return CompareTokens(_prefix + "greedy_tokens", 0, 1);
+        if (_golden.Tensors.ContainsKey(_prefix + "greedy_tokens.batch"))
+            yield return CompareTokens(_prefix + "greedy_tokens.batch", 0, _inputs.Rows);
     }
 
     private Comparison CompareTokens(string name, int firstRow, int rows)
@@ -154,9 +170,10 @@ public sealed class Verifier
 
     private List<Comparison> CompareGradients()
     {
-        var names = _golden.Tensors.Keys.Where(name => name.StartsWith(Gradient, StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList();
+        var names = Recorded(name => name.StartsWith(Gradient, StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList();
         var results = new List<Comparison>();
-        if (names.Count == 0 && !_golden.Tensors.ContainsKey("loss"))
+        var hasLoss = _golden.Tensors.ContainsKey(_prefix + "loss");
+        if (names.Count == 0 && !hasLoss)
             return results;
         using var scope = torch.NewDisposeScope();
         var slots = names.ToDictionary(name => name, name => FindSlot(name[Gradient.Length..]));
@@ -167,11 +184,11 @@ public sealed class Verifier
         {
             using var pass = new PassContext(_inputs.Inputs(Model.Inputs, 0, 1));
             var loss = Trainer.Loss(Model, _inputs.Batch(0, 1), pass);
-            if (_golden.Tensors.ContainsKey("loss"))
-                results.Add(TensorComparison.Compare("loss", loss.reshape(1), _golden.Load("loss").reshape(1), _absolute, _relative));
+            if (hasLoss)
+                results.Add(TensorComparison.Compare(_prefix + "loss", loss.reshape(1), _golden.Load(_prefix + "loss").reshape(1), _absolute, _relative));
             if (names.Count > 0)
                 GradientNode.Backpropagate(loss);
-            results.AddRange(names.Select(name => CompareGradient(name, slots[name])));
+            results.AddRange(names.Select(name => CompareGradient(_prefix + name, slots[name])));
         }
         finally
         {

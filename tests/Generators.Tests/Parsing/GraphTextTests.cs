@@ -13,7 +13,7 @@ public sealed class GraphTextTests
         public sealed partial record C
         {
             [Key("n", "m", Paddle = "p")] public required int N { get; init; }
-            [Key("o")] public bool On { get; init; }
+            [Key("o", PaddleDefault = true), Variant("off", false)] public bool On { get; init; }
             [Key("e")] public double E { get; init; } = 1e-5;
             [Key("s")] public RopeScaling? S { get; init; }
             public int Half => N / 2;
@@ -26,11 +26,11 @@ public sealed class GraphTextTests
         public sealed partial class P(C c, int inner)
         {
             [Linear(nameof(c.N), nameof(inner), "up", Bias = true, Layout = WeightLayout.InOut, Partition = Partition.Column)] private partial Flow Up(Flow x);
-            [Linear(nameof(inner), nameof(c.N), "down", BiasWhen = nameof(c.On), Paddle = "d", PaddleSections = ["a", "b"])] private partial Flow Down(Flow x);
+            [Linear(nameof(inner), nameof(c.N), "down", BiasWhen = nameof(c.On), Paddle = "d", PaddleSections = ["a", "b"], PaddleSplit = PaddleSplit.HeadByHead)] private partial Flow Down(Flow x);
             public Flow Forward(Flow x) => 0.5 * Down(GeluTanh(Up(x)));
         }
 
-        [Block("b.{i}", Paddle = "q.{i}"), Ignore("x", "y")]
+        [Block("b.{i}", Paddle = "q.{i}"), Ignore("x", "y", Paddle = ["z"])]
         public sealed partial class B(C c)
         {
             [LayerNorm(nameof(c.N), "norm", Epsilon = nameof(c.E))] private partial Flow Norm(Flow x);
@@ -84,7 +84,7 @@ public sealed class GraphTextTests
     {
         var text = GraphText.Write(Parse.Class("GatedMlp", Declarations.Declared.Llama));
 
-        Assert.Null(GraphText.ReadClass("2;" + text[2..], null));
+        Assert.Null(GraphText.ReadClass("1;" + text[2..], null));
         Assert.Null(GraphText.ReadClass(text + "more;", null));
         for (var length = 0; length < text.Length; length++) Assert.Null(GraphText.ReadClass(text[..length], null));
         var random = new Random(1);

@@ -22,7 +22,11 @@ internal static class ConfigFields
         IsRequired: t.Flag(s?.IsRequired ?? false),
         Keys: t.List<string>(s?.Keys, t.Text),
         PaddleKey: t.OptionalText(s?.PaddleKey),
-        Value: t.Optional(s?.Value, value => Dim(t, value)));
+        Value: t.Optional(s?.Value, value => Dim(t, value)))
+    {
+        PaddleDefault = t.OptionalText(s?.PaddleDefault),
+        Variants = t.List(s?.Variants, v => new VariantSpec(t.Text(v?.Name), t.Text(v?.Json))),
+    };
 
     private static PresetSpec Preset(Transfer t, PresetSpec? s) => new(
         Name: t.Text(s?.Name),

@@ -19,6 +19,7 @@ internal sealed class GraphFields(Transfer t, ConfigSpec? config = null, Func<st
             Prefix = t.Text(s?.Prefix),
             PaddlePrefix = t.OptionalText(s?.PaddlePrefix),
             Ignored = t.List<string>(s?.Ignored, t.Text),
+            IgnoredInPaddle = t.List<string>(s?.IgnoredInPaddle, t.Text),
             Layers = t.List(s?.Layers, Layer),
             Bodies = t.List(s?.Bodies, Body),
             Config = s?.Config ?? (parameters.Any(p => p.IsConfig) ? config : null),
@@ -91,6 +92,9 @@ internal sealed class GraphFields(Transfer t, ConfigSpec? config = null, Func<st
         Split = t.Choice(s?.Split ?? default),
         PaddleSections = t.List<string>(s?.PaddleSections, t.Text),
         PaddleKeepsTied = t.Flag(s?.PaddleKeepsTied ?? false),
+        PaddleTies = t.Flag(s?.PaddleTies ?? false),
+        KeepsTied = t.Flag(s?.KeepsTied ?? false),
+        PaddleSplit = t.Choice(s?.PaddleSplit ?? default),
     };
 
     private NormSpec Norm(NormSpec? s, Header h) => new()

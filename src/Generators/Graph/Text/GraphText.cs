@@ -6,7 +6,7 @@ namespace Generated.Generators.Graph.Text;
 /// </summary>
 internal static class GraphText
 {
-    private const string Version = "1";
+    private const string Version = "2";
 
     /// <summary>
     /// A block, part or model. Its config and the blocks it repeats are left out: they have texts of their own. What only the emitted

@@ -32,8 +32,17 @@ public sealed record TensorSpec(string Layer, TensorKind Kind, string Name, IRea
     /// <summary>How the output is cut into sections; null where it is not.</summary>
     public OutputSection? Sections { get; init; }
 
-    /// <summary>The Hugging Face name of the tensor it shares; then the Hugging Face file has no tensor of its own for it.</summary>
+    /// <summary>The Hugging Face name of the tensor it shares; then the Hugging Face file has no tensor of its own for it, but see <see cref="KeepsTied"/>.</summary>
     public string? TiedTo { get; init; }
+
+    /// <summary>Whether the Hugging Face file holds a copy where the matrix is shared.</summary>
+    public bool KeepsTied { get; init; }
+
+    /// <summary>The Hugging Face name of the tensor of which Paddle's model always has the matrix; its file has no tensor of its own for it.</summary>
+    public string? PaddleTiedTo { get; init; }
+
+    /// <summary>How PaddleNLP's tensor-parallel shards hold it.</summary>
+    public PaddleSplit PaddleSplit { get; init; }
 }
 
 /// <summary>Which tensor of a layer.</summary>

@@ -12,11 +12,15 @@ internal sealed class PermuteView : TensorView
     private PermuteView(TensorView inner, TensorInfo info, int[] axes)
         : base(info) => (_inner, _axes) = (inner, axes);
 
-    public static PermuteView Create(TensorView inner, int[] axes)
+    public static TensorView Create(TensorView inner, int[] axes)
     {
         var info = inner.Info;
         if (!axes.Order().SequenceEqual(Enumerable.Range(0, info.Shape.Count)))
             throw new InvalidInputException($"The axes of tensor {info} cannot be reordered as ({string.Join(", ", axes)}).");
+        if (inner is PermuteView { _axes: var before } nested)
+            return Create(nested._inner, [.. axes.Select(axis => before[axis])]);
+        if (axes.SequenceEqual(Enumerable.Range(0, axes.Length)))
+            return inner;
         return new PermuteView(inner, Shaped(info, [.. axes.Select(axis => info.Shape[axis])]), axes);
     }
 
