@@ -62,6 +62,7 @@ internal static class CommandLine
             EvaluateCommand.Create(terminal),
             ConvertCommand.Create(terminal),
             QuantizeCommand.Create(terminal),
+            AnalyzeCommand.Create(terminal),
             PretrainCommand.Create(terminal),
             BenchCommand.Create(terminal),
             TokenizeCommand.Create(terminal),

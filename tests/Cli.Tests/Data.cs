@@ -8,6 +8,9 @@ internal static class Data
     /// <summary>A file or folder of tests/fixtures.</summary>
     public static string Fixture(params string[] parts) => Path.Combine([Root, "tests", "fixtures", .. parts]);
 
+    /// <summary>The demo's checkpoint, which has a tokenizer.</summary>
+    public static string Demo => Path.Combine(Root, "assets", "demo");
+
     /// <summary>A file or folder of shared/data, which is not part of the repository; skips the test where it is absent.</summary>
     public static string Shared(params string[] parts)
     {

@@ -77,7 +77,7 @@ internal static class QuantizeCommand
     }
 
     /// <summary>A recipe by name, or from a file: whatever looks like a path or is one.</summary>
-    private static QuantRecipe Recipe(string named, int? groupSize, Terminal terminal)
+    internal static QuantRecipe Recipe(string named, int? groupSize, Terminal terminal)
     {
         if (!named.EndsWith(".json", StringComparison.OrdinalIgnoreCase) && !File.Exists(named))
             return NamedRecipes.Get(named, groupSize ?? NamedRecipes.DefaultGroupSize);

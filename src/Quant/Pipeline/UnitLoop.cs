@@ -138,7 +138,7 @@ internal sealed class UnitLoop(StreamedModel model, QuantRecipe recipe, Calibrat
     }
 
     /// <summary>Which linears outside blocks come before and which behind only passes tell; without calibration all belong to the first.</summary>
-    private static Func<string, bool> Visits(Unit unit, HiddenStream.Stage? stage, bool isFirst = true)
+    internal static Func<string, bool> Visits(Unit unit, HiddenStream.Stage? stage, bool isFirst = true)
     {
         if (stage is null)
             return _ => isFirst;

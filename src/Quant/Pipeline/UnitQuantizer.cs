@@ -17,7 +17,8 @@ namespace Generated.Quant.Pipeline;
 /// </summary>
 /// <param name="recipe">The recipe, checked against the structure.</param>
 /// <param name="structure">The model's.</param>
-internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure)
+/// <param name="replaced">Takes over each linear whose place a quantized one has taken; null to dispose of it.</param>
+internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure, Action<LinearSlot, Linear>? replaced = null)
 {
     private const float Int8 = 127;
 
@@ -51,7 +52,7 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
         {
             if (records.Count > 0 || recipe.KvCache is not null || (write is not null && !FollowsQuantized))
                 Pass(unit, inputs, records, attentions, FollowsQuantized ? null : write, cancellation);
-            var stage = new WeightStage(recipe);
+            var stage = new WeightStage(recipe, replaced);
             var results = new List<(string Path, LinearState State, LinearReport Report)>();
             foreach (var site in sites)
             {
@@ -75,7 +76,7 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
 
     private UnitResult WithoutCalibration(Unit unit, List<SitePlan> sites)
     {
-        var stage = new WeightStage(recipe);
+        var stage = new WeightStage(recipe, replaced);
         return Result(unit, [.. sites.SelectMany(site => stage.Run(unit, site, null))], []);
     }
 

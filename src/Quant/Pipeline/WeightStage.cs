@@ -12,7 +12,8 @@ namespace Generated.Quant.Pipeline;
 
 /// <summary>Rounds the linears of a site and puts the quantized ones in their places.</summary>
 /// <param name="recipe">The methods.</param>
-internal sealed class WeightStage(QuantRecipe recipe)
+/// <param name="replaced">Takes over the linear whose place a quantized one has taken; null to dispose of it.</param>
+internal sealed class WeightStage(QuantRecipe recipe, Action<LinearSlot, Linear>? replaced = null)
 {
     private const float Int8 = 127;
 
@@ -67,7 +68,7 @@ internal sealed class WeightStage(QuantRecipe recipe)
     }
 
     /// <summary>Puts the quantized linear in its place and measures what that changes: of its output on sampled tokens; without calibration, of its weight.</summary>
-    private static ErrorMeasure Replace(Unit unit, string path, DenseLinear dense, LinearState state, Tensor? sample)
+    private ErrorMeasure Replace(Unit unit, string path, DenseLinear dense, LinearState state, Tensor? sample)
     {
         var slot = unit.Linears[path];
         var error = new ErrorMeasure();
@@ -87,7 +88,10 @@ internal sealed class WeightStage(QuantRecipe recipe)
 
         var before = slot.Linear;
         slot.Linear = QuantizedLinear.Create(dense, state);
-        before.Dispose();
+        if (replaced is null)
+            before.Dispose();
+        else
+            replaced(slot, before);
         return error;
     }
 

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using Generated.Quant.Recipes.Rules;
 
@@ -78,6 +79,9 @@ public static class RecipeFile
             File.Delete(temporary);
         }
     }
+
+    /// <summary>A recipe as <see cref="Write"/> writes it.</summary>
+    internal static string Text(QuantRecipe recipe) => Encoding.UTF8.GetString(Bytes(recipe, withName: true, indented: true));
 
     /// <summary>
     /// The canonical form: compact UTF-8 JSON of fixed order with every option of what the recipe has, and without its name, which changes

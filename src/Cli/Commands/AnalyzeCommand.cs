@@ -1,0 +1,109 @@
+using System.CommandLine;
+using System.Globalization;
+using Generated.Native;
+using Generated.Quant.Analysis;
+using Generated.Quant.Calibration;
+using Generated.Quant.Recipes;
+using Spectre.Console;
+
+namespace Generated.Cli.Commands;
+
+/// <summary><c>generated analyze</c>: what a recipe does to each layer, and which layers to leave alone.</summary>
+internal static class AnalyzeCommand
+{
+    private const int ListedLayers = 10;
+
+    public static Command Create(Terminal terminal)
+    {
+        var source = new Argument<string>("dir") { Description = "Checkpoint folder, not quantized." };
+        var recipe = new Option<string>("--recipe") { Description = $"{string.Join(", ", NamedRecipes.Names)}, or a JSON file.", Required = true, HelpName = "name|file" };
+        var text = new Option<string>("--text") { Description = "Text, JSONL (text, src and tgt, or ids) or safetensors (input_ids): calibrated on a part, measured on what is behind it.", Required = true, HelpName = "file" };
+        var from = new Option<double>("--from") { Description = "Share of its rows to pass over.", DefaultValueFactory = _ => 0, HelpName = "share" };
+        var to = new Option<double>("--to") { Description = "Share of its rows to stop calibrating at.", DefaultValueFactory = _ => 0.2, HelpName = "share" };
+        var window = new Option<int>("--window") { Description = "Most tokens of a row.", DefaultValueFactory = _ => 512, HelpName = "n" };
+        var rows = new Option<int>("--max-rows") { Description = "Most rows to calibrate on, evenly spaced.", DefaultValueFactory = _ => 128, HelpName = "n" };
+        var metricRows = new Option<int>("--metric-rows") { Description = "Most rows to measure on, evenly spaced; the time of every measurement.", DefaultValueFactory = _ => 16, HelpName = "n" };
+        var metric = new Option<string>("--metric") { Description = "perplexity, or mse of the logits.", DefaultValueFactory = _ => "perplexity", HelpName = "name" };
+        var direction = new Option<string>("--direction") { Description = "quantize one layer alone, unquantize one alone, or both.", DefaultValueFactory = _ => "quantize", HelpName = "name" };
+        metric.AcceptOnlyFromAmong("perplexity", "mse");
+        direction.AcceptOnlyFromAmong("quantize", "unquantize", "both");
+        var target = new Option<double?>("--target") { Description = "Searches the layers to leave unquantized, most sensitive first, until the metric is at most this.", HelpName = "x" };
+        var output = new Option<string?>("--out") { Description = "Folder of the report; measurements that it holds are used again. Default: NAME-analysis here.", HelpName = "folder" };
+        var plots = new Option<bool>("--plots") { Description = "Plots distributions and results." };
+        var groupSize = new Option<int?>("--group-size") { Description = $"Inputs that share a scale in 4 bits. Default: {NamedRecipes.DefaultGroupSize}.", HelpName = "n" };
+        var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N.", DefaultValueFactory = _ => "cpu", HelpName = "device" };
+        var json = new Option<bool>("--json") { Description = "Writes JSON." };
+        var command = new Command("analyze", "Measures what a recipe does to each layer, and finds the layers to leave unquantized for a target. Started again after an interruption, it goes on where it stopped.")
+        {
+            source, recipe, text, from, to, window, rows, metricRows, metric, direction, target, output, plots, groupSize, device, json,
+        };
+        command.SetAction((parse, cancellation) => OffThread.Run(() =>
+        {
+            var directory = parse.GetRequiredValue(source);
+            var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory)));
+            var options = new AnalysisOptions
+            {
+                Source = directory,
+                Recipe = QuantizeCommand.Recipe(parse.GetRequiredValue(recipe), parse.GetValue(groupSize), terminal),
+                TextFile = parse.GetRequiredValue(text),
+                Calibration = new CalibrationOptions
+                {
+                    From = parse.GetValue(from),
+                    To = parse.GetValue(to),
+                    Window = parse.GetValue(window),
+                    MaxRows = parse.GetValue(rows),
+                },
+                MetricRows = parse.GetValue(metricRows),
+                Metric = Enum.Parse<AnalysisMetric>(parse.GetRequiredValue(metric), ignoreCase: true),
+                Direction = Enum.Parse<AnalysisDirection>(parse.GetRequiredValue(direction), ignoreCase: true),
+                Target = parse.GetValue(target),
+                Folder = parse.GetValue(output) ?? name + "-analysis",
+                Plots = parse.GetValue(plots),
+                Device = Devices.Parse(parse.GetRequiredValue(device)),
+            };
+            var report = terminal.WithProgress($"Analyzing {name}", progress => Analyzer.Run(options with { Progress = progress }, cancellation));
+            if (parse.GetValue(json))
+                WriteJson(terminal, options, report);
+            else
+                WriteText(terminal, options, report);
+            if (report.Search is not { IsReached: false } search)
+                return CommandLine.Success;
+            terminal.Fail(string.Create(CultureInfo.InvariantCulture, $"The target of {search.Target} is not reached while any layer is quantized; the model in float32 has {report.MetricBefore:g5}."));
+            return CommandLine.Failed;
+        }));
+        return Help.WithExamples(command,
+            "analyze ./llama --recipe w8a8 --text wiki.train.txt --plots",
+            "analyze ./llama --recipe w4-gptq --text wiki.train.txt --target 5.6 --out ./study",
+            "quantize ./llama ./llama-w4 --recipe ./study/recipe.json --calibration wiki.train.txt",
+            "analyze ./llama --recipe mine.json --text tokens.safetensors --metric mse --direction both --device cuda --json");
+    }
+
+    private static void WriteText(Terminal terminal, AnalysisOptions options, AnalysisReport report)
+    {
+        var output = terminal.Output;
+        var metric = options.Metric == AnalysisMetric.Perplexity ? "perplexity" : "mean squared error of the logits";
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{report.Model} by recipe {report.Recipe}: {metric} {report.MetricBefore:g6} before, {report.MetricAfter:g6} with {report.Layers.Count} layers quantized, on {report.MetricTokens} tokens"));
+        var table = new Table().Border(TableBorder.Simple).AddColumn("most sensitive layers");
+        foreach (var column in new[] { "harm", "SNR, dB", "cosine" })
+            table.AddColumn(new TableColumn(column).RightAligned());
+        foreach (var layer in report.Layers.Take(ListedLayers))
+            table.AddRow(Markup.Escape(layer.Layer), Number(layer.Harm, "g4"), Number(layer.Snr, "0.0"), Number(layer.Cosine, "0.00000"));
+        terminal.Console.Write(table);
+        if (report.Search is { IsReached: true } search)
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{metric} {search.Steps[^1].Metric:g6} with {search.Kept.Count} of {report.Layers.Count} layers left unquantized: {Path.Combine(options.Folder, Analyzer.RecipeFileName)}"));
+        foreach (var note in report.Notes)
+            output.WriteLine("note: " + note);
+        output.WriteLine($"All layers: {Path.Combine(options.Folder, "report.html")}");
+
+        static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+    }
+
+    private static void WriteJson(Terminal terminal, AnalysisOptions options, AnalysisReport report) => terminal.WriteJson(writer =>
+    {
+        writer.WriteString("folder", options.Folder);
+        writer.WritePropertyName("report");
+        writer.WriteRawValue(report.ToJsonLine());
+    });
+}
