@@ -25,8 +25,6 @@ internal static class AnalyzeCommand
         var metricRows = new Option<int>("--metric-rows") { Description = "Most rows to measure on, evenly spaced; the time of every measurement.", DefaultValueFactory = _ => 16, HelpName = "n" };
         var metric = new Option<string>("--metric") { Description = "perplexity, or mse of the logits.", DefaultValueFactory = _ => "perplexity", HelpName = "name" };
         var direction = new Option<string>("--direction") { Description = "quantize one layer alone, unquantize one alone, or both.", DefaultValueFactory = _ => "quantize", HelpName = "name" };
-        metric.AcceptOnlyFromAmong("perplexity", "mse");
-        direction.AcceptOnlyFromAmong("quantize", "unquantize", "both");
         var target = new Option<double?>("--target") { Description = "Searches the layers to leave unquantized, most sensitive first, until the metric is at most this.", HelpName = "x" };
         var output = new Option<string?>("--out") { Description = "Folder of the report; measurements that it holds are used again. Default: NAME-analysis here.", HelpName = "folder" };
         var plots = new Option<bool>("--plots") { Description = "Plots distributions and results." };
@@ -54,8 +52,8 @@ internal static class AnalyzeCommand
                     MaxRows = parse.GetValue(rows),
                 },
                 MetricRows = parse.GetValue(metricRows),
-                Metric = Enum.Parse<AnalysisMetric>(parse.GetRequiredValue(metric), ignoreCase: true),
-                Direction = Enum.Parse<AnalysisDirection>(parse.GetRequiredValue(direction), ignoreCase: true),
+                Metric = Choice<AnalysisMetric>(metric.Name, parse.GetRequiredValue(metric)),
+                Direction = Choice<AnalysisDirection>(direction.Name, parse.GetRequiredValue(direction)),
                 Target = parse.GetValue(target),
                 Folder = parse.GetValue(output) ?? name + "-analysis",
                 Plots = parse.GetValue(plots),
@@ -76,6 +74,19 @@ internal static class AnalyzeCommand
             "analyze ./llama --recipe w4-gptq --text wiki.train.txt --target 5.6 --out ./study",
             "quantize ./llama ./llama-w4 --recipe ./study/recipe.json --calibration wiki.train.txt",
             "analyze ./llama --recipe mine.json --text tokens.safetensors --metric mse --direction both --device cuda --json");
+    }
+
+    private static T Choice<T>(string option, string name)
+        where T : struct, Enum
+    {
+        var values = Enum.GetValues<T>();
+        foreach (var value in values)
+        {
+            if (name.Equals(value.ToString(), StringComparison.OrdinalIgnoreCase))
+                return value;
+        }
+
+        throw new InvalidInputException($"{option} is '{name}'; it has to be {string.Join(" or ", values.Select(value => value.ToString().ToLowerInvariant()))}.");
     }
 
     private static void WriteText(Terminal terminal, AnalysisOptions options, AnalysisReport report)

@@ -118,7 +118,7 @@ public sealed class AnalyzerTests : IDisposable
         Assert.Throws<OperationCanceledException>(() => Analyzer.Run(stopped, stop.Token));
         Assert.False(File.Exists(_folders["out/report.html"]));
         var file = Directory.GetFiles(_folders["out"], "measurements.*.jsonl").Single();
-        var lines = File.ReadAllFile.ReadAllLines(file);
+        var lines = File.ReadAllLines(file);
         Assert.Equal(6, lines.Length);
 
         // A value that no measurement gives shows that it was taken over; half a line is what a killed process leaves.
