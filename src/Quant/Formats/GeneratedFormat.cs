@@ -90,7 +90,7 @@ internal sealed class GeneratedFormat : QuantizedFormat
             }
 
             if (_embedding is not null)
-                QuantizedEmbedding.Put(_model, _embedding, _manifest.Embedding!, file);
+                QuantizedEmbeddingTable.Put(_model, _embedding, _manifest.Embedding!, file);
         }
 
         private IEnumerable<(string Name, long[] Shape, DType[] Types)> Expected()

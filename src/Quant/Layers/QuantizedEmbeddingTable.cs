@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 namespace Generated.Quant.Layers;
 
 /// <summary>A token embedding in 8- or 16-bit codes with one scale per row; looking up dequantizes the rows that are asked for and no others.</summary>
-public sealed class QuantizedEmbedding : EmbeddingTable
+public sealed class QuantizedEmbeddingTable : EmbeddingTable
 {
     private readonly Tensor _codes;
     private readonly Tensor _scales;
@@ -21,7 +21,7 @@ public sealed class QuantizedEmbedding : EmbeddingTable
     /// <param name="scales">[rows, 1] float32; this disposes of it.</param>
     /// <param name="spacing">How codes are spaced.</param>
     /// <param name="dtype">Type of the rows.</param>
-    internal QuantizedEmbedding(Tensor codes, Tensor scales, EmbeddingSpacing spacing, ScalarType dtype)
+    internal QuantizedEmbeddingTable(Tensor codes, Tensor scales, EmbeddingSpacing spacing, ScalarType dtype)
     {
         (_codes, _scales, _dtype) = (codes.DetachFromDisposeScope(), scales.DetachFromDisposeScope(), dtype);
         _steps = spacing == EmbeddingSpacing.AbsMax ? 0 : codes.dtype == ScalarType.Int8 ? 8 : 2048;
@@ -59,13 +59,18 @@ public sealed class QuantizedEmbedding : EmbeddingTable
         using (scales)
         {
             var codes = file.Load(name + EmbeddingTensors.Codes, TensorSlice.Along(file.Info(name + EmbeddingTensors.Codes), 0, rows.Start, rows.Length), device: model.Device);
-            if (format.TiedHead)
-                ReplaceTiedHead(model, slot, format, codes, scales);
-            embedding.Replace(new QuantizedEmbedding(codes, scales.unsqueeze(-1), format.Spacing, model.Dtype));
+            if (format.TiedHead && ReplaceTiedHead(model, slot, format, codes, scales) is { } shared)
+            {
+                codes.Dispose();
+                embedding.Replace(new PackedEmbeddingTable(shared, model.Dtype));
+            }
+            else
+                embedding.Replace(new QuantizedEmbeddingTable(codes, scales.unsqueeze(-1), format.Spacing, model.Dtype));
         }
     }
 
-    private static unsafe void ReplaceTiedHead(CausalModel model, WeightSlot slot, EmbeddingFormat format, Tensor codes, Tensor scales)
+    /// <summary>Lets the head multiply with the codes. Gives the matrix that lookups can share; null where the head holds a copy on its device.</summary>
+    private static unsafe PackedInt8Matrix? ReplaceTiedHead(CausalModel model, WeightSlot slot, EmbeddingFormat format, Tensor codes, Tensor scales)
     {
         if (format is not { Bits: 8, Spacing: EmbeddingSpacing.AbsMax })
             throw new InvalidInputException($"A head tied to a quantized embedding multiplies with evenly spaced 8-bit codes only, not with {format.Bits} bits spaced by {format.Spacing}.");
@@ -76,5 +81,36 @@ public sealed class QuantizedEmbedding : EmbeddingTable
         var values = new ReadOnlySpan<sbyte>((void*)Native.TorchSharpExports.Address(host), checked((int)host.numel()));
         var matrix = new PackedInt8Matrix((int)codes.shape[0], (int)codes.shape[1], values, hostScales.data<float>().ToArray(), 0);
         head.Linear = new QuantizedLinear(head.Linear, new LinearPart { Matrix = matrix });
+        return model.Device.type == DeviceType.CPU ? matrix : null;
+    }
+}
+
+/// <summary>Rows of a head's packed matrix, where head and embedding are one.</summary>
+/// <param name="matrix">[rows, width], the head's.</param>
+/// <param name="dtype">Type of the rows.</param>
+internal sealed unsafe class PackedEmbeddingTable(PackedInt8Matrix matrix, ScalarType dtype) : EmbeddingTable
+{
+    /// <inheritdoc/>
+    public override long Bytes => matrix.Bytes;
+
+    /// <inheritdoc/>
+    public override Tensor Rows(Tensor indices)
+    {
+        using var flat = indices.contiguous();
+        var count = flat.numel();
+        var rows = empty([count, matrix.InWidth], ScalarType.Float32);
+        var (from, to) = ((long)Native.TorchSharpExports.Address(flat), (long)Native.TorchSharpExports.Address(rows));
+        for (var i = 0L; i < count; i++)
+            matrix.Dequantize((float*)to + i * matrix.InWidth, checked((int)((long*)from)[i]), 1);
+        GC.KeepAlive(flat);
+        if (dtype == ScalarType.Float32)
+            return rows;
+        using (rows)
+            return rows.to(dtype);
+    }
+
+    /// <summary>The matrix is the head's to free.</summary>
+    public override void Dispose()
+    {
     }
 }
