@@ -2,6 +2,7 @@ using System.Globalization;
 using Generated.Architectures;
 using Generated.Checkpoints;
 using Generated.Generation;
+using Generated.Layers;
 using Generated.Loading;
 using Generated.Parallel;
 using Generated.Passes;
@@ -170,7 +171,9 @@ public sealed class Verifier
 
     private List<Comparison> CompareGradients()
     {
-        var names = Recorded(name => name.StartsWith(Gradient, StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToList();
+        // Packed weights take no gradients.
+        var names = Recorded(name => name.StartsWith(Gradient, StringComparison.Ordinal) && FindSlot(name[Gradient.Length..]).Parameter is not null)
+            .Order(StringComparer.Ordinal).ToList();
         var results = new List<Comparison>();
         var hasLoss = _golden.Tensors.ContainsKey(_prefix + "loss");
         if (names.Count == 0 && !hasLoss)
@@ -219,7 +222,7 @@ public sealed class Verifier
     private WeightSlot FindSlot(string name)
     {
         var prefix = _loaded.Architecture.OptionalPrefix is { } p ? p.TrimEnd('.') + "." : null;
-        return Model.Weights().FirstOrDefault(slot => slot.Parameter is not null && (slot.Name == name || (prefix is not null && (slot.Name == prefix + name || prefix + slot.Name == name))))
+        return Model.Weights().FirstOrDefault(slot => (slot.Parameter is not null || slot.Layer is Linear) && (slot.Name == name || (prefix is not null && (slot.Name == prefix + name || prefix + slot.Name == name))))
             ?? throw new InvalidInputException($"{_golden.Location}: {Gradient}{name} names no weight of the model.");
     }
 }
