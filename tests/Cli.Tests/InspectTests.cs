@@ -73,6 +73,7 @@ public sealed class InspectTests
             Assert.Equal(structure.ScalePairs.Select(p => p.Source), json.GetProperty("scale_pairs").EnumerateArray().Select(p => p.GetProperty("source").GetString()!));
             Assert.Equal(structure.FusedGroups.Count, json.GetProperty("fused").GetArrayLength());
             Assert.Equal(structure.Exchanges.Select(e => e.Path), json.GetProperty("exchanges").EnumerateArray().Select(e => e.GetProperty("after").GetString()!));
+            Assert.Equal(structure.SequenceExchanges.Select(e => e.Path), json.GetProperty("sequence_exchanges").EnumerateArray().Select(e => e.GetProperty("layer").GetString()!));
 
             Assert.All(structure.NormGroups, g => Assert.Contains($"norm {g.Norm} → {(g.Linears.Count > 0 ? string.Join(", ", g.Linears) : "no linear")}: {(g.IsFoldable ? "a scale folds" : "not foldable (")}", text));
             Assert.All(structure.Linears, l => Assert.Contains($"{l.Input} → {l.Output}", text));

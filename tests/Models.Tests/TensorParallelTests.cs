@@ -39,6 +39,22 @@ public sealed class TensorParallelTests
         AssertEqual(ThreadCollective.Run(variant.Ranks, group => RankParity.OfVariant(group, variant, Fixtures.Folder(""))), variant.ToString());
     }
 
+    public static TheoryData<string, int> Divided
+    {
+        get
+        {
+            var data = new TheoryData<string, int>();
+            foreach (var (folder, _) in ParityCases.Recorded)
+                foreach (var ranks in new[] { 2, 4 })
+                    data.Add(folder, ranks);
+            return data;
+        }
+    }
+
+    [Theory, MemberData(nameof(Divided))]
+    public void Ranks_WithDividedPositions_GiveWhatOneGives(string folder, int ranks) =>
+        AssertEqual(ThreadCollective.Run(ranks, group => RankParity.OfPositions(group, Fixtures.Folder(folder))), folder);
+
     private static void AssertEqual(IReadOnlyList<string>[] problems, string what)
     {
         var lines = problems.SelectMany((list, rank) => list.Select(problem => $"{what}, rank {rank}: {problem}")).ToList();

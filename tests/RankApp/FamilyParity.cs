@@ -29,6 +29,9 @@ internal static class FamilyParity
                 Add(variant.ToString(), RankParity.OfVariant(mesh.Group("tp"), variant, fixtures));
         }
 
+        foreach (var folder in ParityCases.DividedByPositions)
+            Add($"{folder} by positions", RankParity.OfPositions(world, Path.Combine(fixtures, folder)));
+
         if (problems.Count > 0)
             throw new InvalidOperationException(string.Join(Environment.NewLine, problems));
         Console.WriteLine($"rank {world.Rank}: {count} models are equal");

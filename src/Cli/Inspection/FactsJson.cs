@@ -86,6 +86,18 @@ internal static class FactsJson
         }
 
         json.WriteEndArray();
+        if (facts.Structure.SequenceObstacle is { } obstacle)
+            json.WriteString("sequence_obstacle", obstacle);
+        json.WriteStartArray("sequence_exchanges");
+        foreach (var exchange in facts.Structure.SequenceExchanges)
+        {
+            json.WriteStartObject();
+            json.WriteString("layer", exchange.Path);
+            json.WriteString("kind", FactsTables.Words(exchange.Kind));
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
         if (ranks > 1)
             WriteSplits(json, facts, ranks);
     }

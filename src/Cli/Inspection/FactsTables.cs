@@ -48,7 +48,19 @@ internal static class FactsTables
         foreach (var fused in structure.FusedGroups)
             terminal.Output.WriteLine($"one product: {string.Join(" + ", fused.Linears)}");
         terminal.Output.WriteLine($"exchanges between ranks: {string.Join(", ", structure.Exchanges.Select(e => $"{e.Kind.ToString().ToLowerInvariant()} after {e.Path}"))}");
+        terminal.Output.WriteLine(structure.SequenceObstacle is { } obstacle
+            ? $"norms and residuals cannot be divided by positions: {obstacle}"
+            : $"norms and residuals divided by positions: {string.Join(", ", structure.SequenceExchanges.Select(e => $"{Words(e.Kind)} {e.Path}"))}");
     }
+
+    /// <summary>What ranks do at a layer when positions are divided.</summary>
+    public static string Words(SequenceExchangeKind kind) => kind switch
+    {
+        SequenceExchangeKind.GatherBefore => "gather before",
+        SequenceExchangeKind.ReduceScatterAfter => "reduce-scatter after",
+        SequenceExchangeKind.ScatterAfter => "scatter after",
+        _ => "gather around",
+    };
 
     /// <summary>What a rank holds.</summary>
     public static void WriteSplits(Terminal terminal, ModelFacts facts, int ranks)

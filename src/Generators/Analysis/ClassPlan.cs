@@ -41,7 +41,7 @@ internal sealed record MemberPlan(LayerSpec Spec, Split Split, bool IsShared);
 /// <summary>One wiring with its passes and the facts that hold in it.</summary>
 internal sealed record WiringPlan(
     FlatBody Body, PassPlan Full, PassPlan Prefill, PassPlan Decode,
-    EquatableArray<NormGroup> NormGroups, EquatableArray<ScalePair> ScalePairs, EquatableArray<SitePlan> Sites, EquatableArray<ExchangePlan> Exchanges)
+    EquatableArray<NormGroup> NormGroups, EquatableArray<ScalePair> ScalePairs, EquatableArray<SitePlan> Sites, EquatableArray<ExchangePlan> Exchanges, SequenceParallel Sequence)
 {
     public string Suffix => Body.Suffix;
 

@@ -44,7 +44,7 @@ internal static class Planner
             body, Pass(PassKind.Full), Pass(PassKind.Prefill), Pass(PassKind.Decode),
             NormGroups.Of(body, spec.Kind), ScalePairs.Of(body),
             SharedInputs.Sites(body).Select(s => new SitePlan(s.Key, s.Value)).ToEquatableArray(),
-            Exchanges(body, partition).ToEquatableArray());
+            Exchanges(body, partition).ToEquatableArray(), SequenceParallel.Of(body, spec.Kind, partition));
     }
 
     private static IEnumerable<ExchangePlan> Exchanges(FlatBody body, Partition partition)

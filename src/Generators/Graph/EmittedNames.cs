@@ -20,7 +20,7 @@ internal static class EmittedNames
     private static readonly string[] LocalsAlways = ["x", "build", "layers", "layer", "field"];
 
     private static readonly string[] LocalsWithPasses =
-        ["pass", "tensor", "index", "linears", "normGroups", "scalePairs", "fusedGroups", "exchanges"];
+        ["pass", "tensor", "index", "linears", "normGroups", "scalePairs", "fusedGroups", "exchanges", "attentions", "sequenceExchanges"];
 
     private static readonly string[] LocalsOfModel = ["ids", "hidden", "next", "i", "block", "slot"];
 

@@ -47,6 +47,9 @@ internal static class StructurePrinter
                 List(writer, "FusedGroups", "FusedGroup", plan.Fused.Select(g => ((string?)null, Fused(plan, g)))),
                 List(writer, "Exchanges", "Exchange", wiring.Exchanges.Select(e => (e.When, Exchange(plan, e)))),
                 List(writer, "Attentions", "AttentionInfo", wiring.Body.Nodes.Select(n => n.Layer).Where(l => l?.Spec is AttentionSpec).Select(l => Attention(plan, l!))),
+                wiring.Sequence.Obstacle is { } obstacle
+                    ? $"SequenceObstacle = {Quoting.Literal($"{plan.Spec.Name}: {obstacle}")}"
+                    : List(writer, "SequenceExchanges", "SequenceExchange", wiring.Sequence.Exchanges.Select(e => (e.When, Sequence(plan, e)))),
             };
             writer.Line($"return new {Structure} {{ {string.Join(", ", lists)} }};");
         }
@@ -123,6 +126,9 @@ internal static class StructurePrinter
 
     private static string Fused(ClassPlan plan, FusedGroup group) =>
         $"{Path(plan, group.Name)}, [{string.Join(", ", group.Members.Select(m => Path(plan, m.Path)))}])";
+
+    private static string Sequence(ClassPlan plan, SequenceExchangePlan exchange) =>
+        $"{Path(plan, exchange.Path)}, {Names.Architectures("SequenceExchangeKind")}.{exchange.Kind})";
 
     private static string Exchange(ClassPlan plan, ExchangePlan exchange) =>
         $"{Path(plan, exchange.Path)}, {Names.Architectures("ExchangeKind")}.{(exchange.IsGather ? "Gather" : "Sum")})";

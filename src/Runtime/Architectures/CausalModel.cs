@@ -132,6 +132,8 @@ public abstract class CausalModel : IDisposable
     /// <exception cref="InvalidInputException">A layer cannot be built or divided as asked; the message names it.</exception>
     public void Initialize(BuildContext build)
     {
+        if (build.Options.SequenceParallel && Structure.SequenceObstacle is { } obstacle)
+            throw new InvalidInputException($"Norms and residuals of this model cannot be divided by positions: {obstacle}; build it without SequenceParallel.");
         try
         {
             Build(build);

@@ -83,6 +83,9 @@ public sealed class BuildContext : IDisposable
         ? count
         : throw new InvalidInputException($"A model of {count} blocks cannot be built: at most {MostBlocks} can.");
 
+    /// <summary>Whether norms and residuals of full passes are divided by positions.</summary>
+    internal bool IsSequenceParallel => Options.SequenceParallel && Group.Size > 1;
+
     /// <summary>Reserves a slot of the KV cache.</summary>
     /// <returns>The slot's index.</returns>
     internal int AddCacheSlot(Attention attention, CacheShape shape)

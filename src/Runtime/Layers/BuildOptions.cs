@@ -28,6 +28,14 @@ public sealed record BuildOptions
     /// <summary>The tensor-parallel group, of which this rank builds its share; null for one rank.</summary>
     public ICollective? TensorParallel { get; init; }
 
+    /// <summary>
+    /// Whether full passes (those without a cache) divide norms and residuals by positions over the group, so that activations
+    /// between linears take 1/ranks of the memory: sums after row linears become reduce-scatters, and column linears gather
+    /// their input (Korthikanti et al. 2022). Results and gradients are those without it. An observer of such a pass sees
+    /// this rank's positions only.
+    /// </summary>
+    public bool SequenceParallel { get; init; }
+
     /// <summary>Whether weights take gradients.</summary>
     public bool Trainable { get; init; }
 }

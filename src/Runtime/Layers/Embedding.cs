@@ -68,8 +68,30 @@ public sealed class Embedding : IWeighted
         Table = _build.Own(table);
     }
 
-    /// <summary>Looks up ids, int64 [B, T]; the result, [B, T, width], is the caller's.</summary>
+    /// <summary>Looks up ids, int64 [B, T]; the result, [B, T, width] or this rank's positions of it (<see cref="BuildOptions.SequenceParallel"/>), is the caller's.</summary>
     public Tensor Apply(Tensor ids, PassContext pass)
+    {
+        if (!_build.IsSequenceParallel || pass.Cache is not null)
+            return Lookup(ids);
+        if (Table is null && _isDivided)
+        {
+            using var partial = VocabParallel.PartialEmbedding(ids, Weight.Value, _range);
+            return SequenceShards.ReduceScatter(partial, _group);
+        }
+
+        using var whole = Lookup(ids);
+        return SequenceShards.Scatter(whole, _group);
+    }
+
+    /// <summary>The same by plain operators.</summary>
+    public Flow Eager(Tokens ids) => new(Lookup(ids.Ids), ids.Context);
+
+    /// <inheritdoc/>
+    public WeightShare? Share(TensorKind kind) => kind != TensorKind.Weight || Table is not null
+        ? null
+        : _isDivided ? new WeightShare(Weight) { Axis = 0, Ranges = [Rows] } : new WeightShare(Weight);
+
+    private Tensor Lookup(Tensor ids)
     {
         if (Table is { } table)
             return Lookup(table, ids);
@@ -86,14 +108,6 @@ public sealed class Embedding : IWeighted
         _group.AllReduce(partial);
         return partial;
     }
-
-    /// <summary>The same by plain operators.</summary>
-    public Flow Eager(Tokens ids) => new(Apply(ids.Ids, ids.Context), ids.Context);
-
-    /// <inheritdoc/>
-    public WeightShare? Share(TensorKind kind) => kind != TensorKind.Weight || Table is not null
-        ? null
-        : _isDivided ? new WeightShare(Weight) { Axis = 0, Ranges = [Rows] } : new WeightShare(Weight);
 
     private Tensor Lookup(EmbeddingTable table, Tensor ids)
     {

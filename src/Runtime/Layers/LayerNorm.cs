@@ -45,7 +45,14 @@ public sealed class LayerNorm : INorm
     }
 
     /// <inheritdoc/>
-    public Tensor Apply(Tensor x) => nn.functional.layer_norm(x, _shape, Weight.Value, Bias?.Value, Epsilon);
+    public Tensor Apply(Tensor x)
+    {
+        if (!_build.IsSequenceParallel)
+            return nn.functional.layer_norm(x, _shape, Weight.Value, Bias?.Value, Epsilon);
+        using var weight = SequenceShards.Weight(Weight, _build.Group);
+        using var bias = Bias is null ? null : SequenceShards.Weight(Bias, _build.Group);
+        return nn.functional.layer_norm(x, _shape, weight, bias, Epsilon);
+    }
 
     /// <inheritdoc/>
     public Tensor Decode(Tensor x) => Apply(x);

@@ -12,6 +12,8 @@ namespace Generated.Layers;
 /// </summary>
 public abstract class Linear : IWeighted, IDisposable
 {
+    private readonly bool _isSequenceParallel;
+
     /// <param name="build">The model being built.</param>
     /// <param name="inWidth">Input features of the whole layer.</param>
     /// <param name="outWidth">Output features of the whole layer.</param>
@@ -24,6 +26,7 @@ public abstract class Linear : IWeighted, IDisposable
         Shard = shard ?? Shard.None;
         Group = build.Group;
         Device = build.Device;
+        _isSequenceParallel = build.IsSequenceParallel;
         InputParts = (Shard.Kind == ShardKind.Row ? Shard : Shard.None).Parts(inWidth, Group);
         OutputParts = (Shard.Kind == ShardKind.Row ? Shard.None : Shard).Parts(outWidth, Group);
         // Ranks that hold the same inputs would add the same products to the sum.
@@ -36,7 +39,7 @@ public abstract class Linear : IWeighted, IDisposable
     {
         ArgumentNullException.ThrowIfNull(replaced);
         (InWidth, OutWidth, Shard, Group, Device) = (replaced.InWidth, replaced.OutWidth, replaced.Shard, replaced.Group, replaced.Device);
-        (InputParts, OutputParts) = (replaced.InputParts, replaced.OutputParts);
+        (InputParts, OutputParts, _isSequenceParallel) = (replaced.InputParts, replaced.OutputParts, replaced._isSequenceParallel);
     }
 
     /// <summary>Input features of the whole layer.</summary>
@@ -74,6 +77,7 @@ public abstract class Linear : IWeighted, IDisposable
     public abstract Parameter? Bias { get; }
 
     /// <summary>The whole layer on a sequence, with gradients where they are enabled.</summary>
+    /// <remarks>With <see cref="BuildOptions.SequenceParallel"/>, what is not divided by features is this rank's positions, [B, ⌈T/ranks⌉, ..].</remarks>
     /// <param name="x">[B, T, in], this rank's features where rows are divided; the caller's.</param>
     /// <param name="pass">The pass.</param>
     /// <returns>[B, T, out], this rank's features where columns are divided; the caller's.</returns>
@@ -81,6 +85,8 @@ public abstract class Linear : IWeighted, IDisposable
     {
         if (Group.Size == 1)
             return Multiply(x, withBias: true);
+        if (_isSequenceParallel && pass.Cache is null)
+            return ApplyToPositions(x, pass);
         switch (Shard.Kind)
         {
             case ShardKind.Row:
@@ -142,18 +148,7 @@ public abstract class Linear : IWeighted, IDisposable
     protected virtual Tensor MultiplyFew(Tensor x, bool withBias) => Multiply(x, withBias);
 
     /// <summary>Adds the bias once to a sum over ranks; the result has the sum's type, whatever the bias is kept in.</summary>
-    protected Tensor WithBias(Tensor sum)
-    {
-        if (Bias is not { } bias)
-            return sum;
-        using (sum)
-        {
-            if (bias.Value.dtype == sum.dtype)
-                return sum.add(bias.Value);
-            using var wide = sum.add(bias.Value);
-            return wide.to(sum.dtype);
-        }
-    }
+    protected Tensor WithBias(Tensor sum) => Bias is { } bias ? WithBias(sum, bias.Value) : sum;
 
     /// <summary>Sums partial products over ranks and adds the bias once.</summary>
     protected Tensor Sum(Tensor partial)
@@ -163,6 +158,44 @@ public abstract class Linear : IWeighted, IDisposable
         using var contiguous = partial.contiguous();
         Group.AllReduce(contiguous);
         return WithBias(contiguous.alias());
+    }
+
+    private static Tensor WithBias(Tensor sum, Tensor bias)
+    {
+        using (sum)
+        {
+            if (bias.dtype == sum.dtype)
+                return sum.add(bias);
+            using var wide = sum.add(bias);
+            return wide.to(sum.dtype);
+        }
+    }
+
+    /// <summary>The layer where what is whole elsewhere is this rank's positions: [B, ⌈T/ranks⌉, ..].</summary>
+    private Tensor ApplyToPositions(Tensor x, PassContext pass)
+    {
+        switch (Shard.Kind)
+        {
+            case ShardKind.Row:
+                using (var partial = Multiply(x, withBias: false))
+                {
+                    var sum = SequenceShards.ReduceScatter(partial, Group);
+                    if (Bias is not { } own)
+                        return sum;
+                    using var bias = SequenceShards.Weight(own, Group);
+                    return WithBias(sum, bias);
+                }
+
+            case ShardKind.None:
+                using (var whole = SequenceShards.GatherAlike(x, pass.Length, Group))
+                using (var result = Multiply(whole, withBias: true))
+                    return SequenceShards.Scatter(result, Group);
+            case ShardKind.Vocabulary when pass.GatherLogits:
+                using (var part = Multiply(pass.EnterColumnsByPositions(x, Group), withBias: true))
+                    return Gather(part);
+            default:
+                return Multiply(pass.EnterColumnsByPositions(x, Group), withBias: true);
+        }
     }
 
     private Tensor Enter(Tensor x, PassContext pass) => is_grad_enabled() && x.requires_grad ? pass.EnterColumns(x, Group) : x;

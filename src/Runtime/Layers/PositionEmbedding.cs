@@ -8,6 +8,7 @@ namespace Generated.Layers;
 /// <summary>Learned position embedding: every rank holds the whole table.</summary>
 public sealed class PositionEmbedding : IWeighted
 {
+    private readonly BuildContext _build;
     private readonly int _offset;
     private readonly PositionKind _positions;
 
@@ -21,7 +22,7 @@ public sealed class PositionEmbedding : IWeighted
         ArgumentNullException.ThrowIfNull(build);
         if (positions == PositionKind.SequenceAndBlock)
             throw new ArgumentException("A table is looked up by one kind of position; use two tables.", nameof(positions));
-        (Count, Width, _offset, _positions) = (count, width, offset, positions);
+        (_build, Count, Width, _offset, _positions) = (build, count, width, offset, positions);
         Weight = new Parameter(build, count, width);
     }
 
@@ -34,9 +35,23 @@ public sealed class PositionEmbedding : IWeighted
     /// <summary>The table, [count, width].</summary>
     public Parameter Weight { get; }
 
-    /// <summary>Looks up the positions of ids, int64 [B, T]; the result, [B, T, width], is the caller's.</summary>
+    /// <summary>Looks up the positions of ids, int64 [B, T]; the result, [B, T, width] or this rank's positions of it (<see cref="BuildOptions.SequenceParallel"/>), is the caller's.</summary>
     /// <exception cref="InvalidInputException">A position lies behind the table.</exception>
     public Tensor Apply(Tensor ids, PassContext pass)
+    {
+        if (!_build.IsSequenceParallel || pass.Cache is not null)
+            return Rows(ids, pass);
+        using var whole = Rows(ids, pass);
+        return SequenceShards.Scatter(whole, _build.Group);
+    }
+
+    /// <summary>The same by plain operators.</summary>
+    public Flow Eager(Tokens ids) => new(Rows(ids.Ids, ids.Context), ids.Context);
+
+    /// <inheritdoc/>
+    public WeightShare? Share(TensorKind kind) => kind == TensorKind.Weight ? new WeightShare(Weight) : null;
+
+    private Tensor Rows(Tensor ids, PassContext pass)
     {
         var highest = (_positions == PositionKind.Block ? pass.MaxBlockPosition : pass.MaxPosition) + _offset;
         if (highest >= Count)
@@ -47,10 +62,4 @@ public sealed class PositionEmbedding : IWeighted
         using var rows = Weight.Value.index_select(0, shifted);
         return rows.view([.. ids.shape, Width]);
     }
-
-    /// <summary>The same by plain operators.</summary>
-    public Flow Eager(Tokens ids) => new(Apply(ids.Ids, ids.Context), ids.Context);
-
-    /// <inheritdoc/>
-    public WeightShare? Share(TensorKind kind) => kind == TensorKind.Weight ? new WeightShare(Weight) : null;
 }

@@ -61,7 +61,11 @@ public sealed class RmsNorm : INorm
         using var scale = shifted.rsqrt();
         using var normalised = wide.mul(scale);
         using var narrow = x.dtype == ScalarType.Float32 ? normalised.alias() : normalised.to(x.dtype);
-        return Bias is null ? narrow.mul(Weight.Value) : addcmul(Bias.Value, narrow, Weight.Value, One);
+        if (!_build.IsSequenceParallel)
+            return Bias is null ? narrow.mul(Weight.Value) : addcmul(Bias.Value, narrow, Weight.Value, One);
+        using var weight = SequenceShards.Weight(Weight, _build.Group);
+        using var bias = Bias is null ? null : SequenceShards.Weight(Bias, _build.Group);
+        return bias is null ? narrow.mul(weight) : addcmul(bias, narrow, weight, One);
     }
 
     /// <inheritdoc/>

@@ -15,6 +15,9 @@ public sealed record LoadOptions
     /// <summary>The tensor-parallel group, of which this rank reads only its part; null for one rank.</summary>
     public ICollective? TensorParallel { get; init; }
 
+    /// <summary>Whether full passes divide norms and residuals by positions over the group; see <see cref="Layers.BuildOptions.SequenceParallel"/>.</summary>
+    public bool SequenceParallel { get; init; }
+
     /// <summary>Whether the weights take gradients.</summary>
     public bool Trainable { get; init; }
 

@@ -37,6 +37,7 @@ public static class ModelLoader
             Device = options.Device,
             TensorParallel = options.TensorParallel,
             Trainable = options.Trainable,
+            SequenceParallel = options.SequenceParallel,
         });
         try
         {

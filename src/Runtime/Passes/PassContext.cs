@@ -105,16 +105,21 @@ public sealed class PassContext : IDisposable
     /// Enters a column-parallel region with a value. Linears that follow each other with the same input share the entry, and
     /// with it the sum over ranks of its gradient.
     /// </summary>
-    internal Tensor EnterColumns(Tensor x, Generated.Parallel.ICollective group)
-    {
-        if (!ReferenceEquals(_columnInput, x))
-        {
-            _columnCopy?.Dispose();
-            _columnCopy = Generated.Parallel.CollectiveOps.CopyToTensorParallel(x, group).DetachFromDisposeScope();
-            _columnInput = x;
-        }
+    internal Tensor EnterColumns(Tensor x, Generated.Parallel.ICollective group) =>
+        Entered(x) ?? Enter(x, Generated.Parallel.CollectiveOps.CopyToTensorParallel(x, group));
 
-        return _columnCopy!;
+    /// <summary>The same where each rank has its positions of the value: all of them, gathered once for linears that follow each other.</summary>
+    internal Tensor EnterColumnsByPositions(Tensor x, Generated.Parallel.ICollective group) =>
+        Entered(x) ?? Enter(x, SequenceShards.Gather(x, Length, group));
+
+    private Tensor? Entered(Tensor x) => ReferenceEquals(_columnInput, x) ? _columnCopy : null;
+
+    private Tensor Enter(Tensor x, Tensor entered)
+    {
+        _columnCopy?.Dispose();
+        _columnCopy = entered.DetachFromDisposeScope();
+        _columnInput = x;
+        return entered;
     }
 
     /// <summary>Opens the scope in which an eager run's intermediate values live.</summary>

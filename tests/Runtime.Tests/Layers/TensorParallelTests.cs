@@ -100,6 +100,13 @@ public sealed class TensorParallelTests
         });
     }
 
+    [Fact]
+    public void SequenceParallel_WhereTheStructureForbidsIt_IsRefusedWithTheReason()
+    {
+        var e = Assert.Throws<InvalidInputException>(() => TinyDecoder.Create(new TinyConfig(), new BuildOptions { SequenceParallel = true }));
+        Assert.Contains("cannot be divided by positions: TinyDecoder: it is written by hand", e.Message);
+    }
+
     /// <summary>A fused projection whose sections are divided one by one (ChatGLM2), and one that lies head by head (Bloom).</summary>
     [Theory]
     [InlineData(2, false)]

@@ -206,7 +206,7 @@ internal sealed class TinyDecoder(TinyConfig c) : CausalModel
     public Linear Head { get; set; } = null!;
 
     public override object Config => c;
-    public override ModelStructure Structure => throw new NotSupportedException();
+    public override ModelStructure Structure => new() { Linears = [], NormGroups = [], ScalePairs = [], FusedGroups = [], Exchanges = [], SequenceObstacle = "TinyDecoder: it is written by hand" };
     public override IInputScheme Inputs => CausalInputs.Instance;
     public override IReadOnlyList<Block> AllBlocks => _blocks;
     public IReadOnlyList<TinyBlock> Blocks => _blocks;

@@ -11,6 +11,9 @@ internal static class ParityCases
         ("opt-postln", 3e-4), ("glm", 1e-4), ("qwen", 1e-4), ("qwen2", 1e-4), ("baichuan-7b", 1e-4), ("baichuan-13b", 1e-4), ("baichuan2-7b", 1e-4),
     ];
 
+    /// <summary>Those that processes also run with norms and residuals divided by positions: RMSNorm, LayerNorm, position tables and projections.</summary>
+    internal static readonly string[] DividedByPositions = ["llama", "bloom", "opt-postln"];
+
     /// <summary>What the recorded checkpoints do not show: a recorded config with other values, and the ranks it is divided over.</summary>
     internal static readonly Variant[] Variants =
     [

@@ -44,6 +44,25 @@ internal sealed class RankParity
         return parity._problems;
     }
 
+    /// <summary>
+    /// A recorded checkpoint whose norms and residuals are divided by positions, on a batch whose length no number of ranks
+    /// divides, and on the recorded row.
+    /// </summary>
+    internal static IReadOnlyList<string> OfPositions(ICollective group, string folder)
+    {
+        using var scope = NewDisposeScope();
+        using var whole = ModelLoader.Load(folder, new LoadOptions { Dtype = ScalarType.Float32, Trainable = true });
+        using var divided = ModelLoader.Load(folder, new LoadOptions { Dtype = ScalarType.Float32, Trainable = true, TensorParallel = group, SequenceParallel = true });
+        using var golden = Checkpoint.Open(Path.Combine(folder, "golden.safetensors"));
+        var parity = new RankParity(group, whole.Model, divided.Model);
+        var inputs = new GoldenInputs(golden);
+        parity.CompareLosses(inputs.Batch(0, 1), model => inputs.Inputs(model.Inputs, 0, 1), Gradients(golden));
+        int[] row = [.. inputs.Batch(0, 1).Ids.Select(id => (int)id), 7];
+        parity.Compare(row);
+        parity.CompareShapes(row);
+        return parity._problems;
+    }
+
     /// <summary>A variant of a recorded config with random weights.</summary>
     internal static IReadOnlyList<string> OfVariant(ICollective group, ParityCases.Variant variant, string fixtures)
     {
@@ -101,6 +120,35 @@ internal sealed class RankParity
                 _problems.Add($"greedy tokens of {prompts.Length} row(s): {string.Join(' ', actual)} instead of {string.Join(' ', expected)}");
 
             List<int> Greedy(CausalModel model) => [.. new TextGenerator(model, null).Complete(prompts, options).SelectMany(text => text.Ids)];
+        }
+    }
+
+    /// <summary>Between linears a rank has its positions and no others.</summary>
+    private void CompareShapes(int[] row)
+    {
+        using var _ = no_grad();
+        var batch = TokenBatch.LeftPadded([row], 0);
+        using var ids = batch.ToTensor(CPU);
+        var lengths = new Lengths();
+        using (var pass = new PassContext(_divided.Inputs.Prompt(batch)) { Probe = lengths })
+            _divided.Full(ids, pass).Dispose();
+        var expected = (row.Length + _group.Size - 1) / _group.Size;
+        if (lengths.Hidden.Count != _divided.AllBlocks.Count + 1 || lengths.Hidden.Any(length => length != expected))
+            _problems.Add($"hidden states have {string.Join(", ", lengths.Hidden)} positions instead of {expected}");
+    }
+
+    private sealed class Lengths : IProbe
+    {
+        public List<long> Hidden { get; } = [];
+
+        void IProbe.Hidden(int index, Tensor value) => Hidden.Add(value.shape[1]);
+
+        void IProbe.Named(string name, Tensor value)
+        {
+        }
+
+        void IProbe.LinearInput(int block, string site, Tensor value)
+        {
         }
     }
 

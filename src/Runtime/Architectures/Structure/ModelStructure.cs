@@ -25,6 +25,12 @@ public sealed record ModelStructure
     /// <summary>Every attention, whose keys and values a cache holds.</summary>
     public IReadOnlyList<AttentionInfo> Attentions { get; init; } = [];
 
+    /// <summary>Where ranks exchange positions under sequence parallelism, in order of execution; empty where it is not possible.</summary>
+    public IReadOnlyList<SequenceExchange> SequenceExchanges { get; init; } = [];
+
+    /// <summary>What stands against dividing norms and residuals by positions (<c>BuildOptions.SequenceParallel</c>); null where nothing does.</summary>
+    public string? SequenceObstacle { get; init; }
+
     /// <summary>Norms whose output also is a residual, so that nothing can be folded behind them.</summary>
     public IEnumerable<NormGroup> PostNormShortcuts => NormGroups.Where(g => g.IsShortcut);
 
@@ -48,6 +54,8 @@ public sealed record ModelStructure
             FusedGroups = [.. all.SelectMany(p => p.FusedGroups)],
             Exchanges = [.. all.SelectMany(p => p.Exchanges)],
             Attentions = [.. all.SelectMany(p => p.Attentions)],
+            SequenceExchanges = all.Any(p => p.SequenceObstacle is not null) ? [] : [.. all.SelectMany(p => p.SequenceExchanges)],
+            SequenceObstacle = all.Select(p => p.SequenceObstacle).FirstOrDefault(o => o is not null),
         };
     }
 }
@@ -156,4 +164,25 @@ public enum ExchangeKind
 
     /// <summary>Concatenated from all ranks (all-gather).</summary>
     Gather,
+}
+
+/// <summary>An exchange of positions between ranks under sequence parallelism.</summary>
+/// <param name="Path">The layer at which it is.</param>
+/// <param name="Kind">What is done.</param>
+public sealed record SequenceExchange(string Path, SequenceExchangeKind Kind);
+
+/// <summary>How ranks exchange positions (Korthikanti et al. 2022).</summary>
+public enum SequenceExchangeKind
+{
+    /// <summary>Positions are gathered from all ranks before the layer (all-gather); layers that follow each other with the same input share it.</summary>
+    GatherBefore,
+
+    /// <summary>The layer's partial results are summed, and each rank keeps its positions (reduce-scatter).</summary>
+    ReduceScatterAfter,
+
+    /// <summary>Each rank keeps its positions of the layer's result, which all ranks have.</summary>
+    ScatterAfter,
+
+    /// <summary>Gathered before and cut after a layer that every rank computes whole.</summary>
+    GatherAround,
 }
