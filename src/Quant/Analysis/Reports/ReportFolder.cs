@@ -37,10 +37,13 @@ internal sealed class ReportFolder : IDisposable
     public void Write(AnalysisReport report, QuantRecipe recipe, QuantRecipe? found, IReadOnlyList<LayerStatistics> statistics, bool withPlots) => Do(() =>
     {
         var plots = withPlots ? AnalysisPlots.Draw(report, statistics) : [];
-        if (plots.Count > 0)
-            Directory.CreateDirectory(Path.Combine(_path, PlotsName));
+        var images = Directory.CreateDirectory(Path.Combine(_path, PlotsName));
+        foreach (var file in images.EnumerateFiles("*.png"))
+            file.Delete(); // of another run
         foreach (var plot in plots)
             Write(Path.Combine(PlotsName, plot.FileName), plot.Png);
+        if (!images.EnumerateFileSystemInfos().Any())
+            images.Delete();
         Write("layers.csv", CsvTables.Layers(report));
         Write("statistics.csv", CsvTables.Statistics(statistics));
         if (found is not null && report.Search!.IsReached)
