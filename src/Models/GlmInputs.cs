@@ -5,7 +5,7 @@ namespace Generated.Models;
 /// <summary>
 /// GLM's positions and mask. The text up to the start-of-piece token is a prefix that sees itself; from that token on the
 /// first position stays where the mask token is and the second counts from 1. Padding lies between prefix and
-/// start-of-piece. Without a start-of-piece token the model is a plain causal decoder.
+/// start-of-piece. Without a start-of-piece token the model is a plain causal decoder, and padding is on the left.
 /// </summary>
 /// <param name="c">The model's config, for the ids.</param>
 public sealed class GlmInputs(GlmConfig c) : IInputScheme
@@ -17,11 +17,14 @@ public sealed class GlmInputs(GlmConfig c) : IInputScheme
         var positions = new long[batch.Rows * batch.Length];
         var blocks = new long[positions.Length];
         var prefixEnds = new int[batch.Rows];
+        var padding = PaddingRules.Mask(batch);
         for (var row = 0; row < batch.Rows; row++)
         {
             var (piece, masked) = (-1, -1);
-            for (var column = 0; column < batch.Length; column++)
+            var start = padding.Starts?[row] ?? 0;
+            for (var column = start; column < batch.Length; column++)
             {
+                if (!batch.IsReal(row, column)) continue;
                 if (piece < 0 && batch[row, column] == c.StartOfPieceId) piece = column;
                 if (masked < 0 && c.MaskIds.Contains((int)batch[row, column])) masked = column;
             }
@@ -33,13 +36,17 @@ public sealed class GlmInputs(GlmConfig c) : IInputScheme
             {
                 var at = (row * batch.Length) + column;
                 var isGenerated = piece >= 0 && column >= piece;
-                positions[at] = isGenerated ? masked : column;
+                positions[at] = Math.Max(0, (isGenerated ? masked : column) - start);
                 blocks[at] = isGenerated ? column - piece + 1 : 0;
             }
         }
 
-        return new SequenceInputs(batch.Rows, batch.Length, 0, positions, PaddingRules.Mask(batch) with { PrefixEnds = prefixEnds }, blocks);
+        return new SequenceInputs(batch.Rows, batch.Length, 0, positions, padding with { PrefixEnds = prefixEnds }, blocks);
     }
+
+    /// <inheritdoc/>
+    public TokenBatch Pad(IReadOnlyList<IReadOnlyList<int>> rows, int padId) =>
+        TokenBatch.Padded(rows, padId, row => Math.Max(0, row.ToList().IndexOf(c.StartOfPieceId)));
 
     /// <inheritdoc/>
     public SequenceInputs Continue(SequenceInputs previous, int count = 1) => BlankPositions.Continue(previous, count);

@@ -71,7 +71,7 @@ public sealed class TextGenerator
         options ??= new GenerationOptions();
         options.Check();
         CheckPrompts(prompts, options);
-        return Stream(TokenBatch.LeftPadded(prompts, _tokenizer?.PadId ?? 0), prompts, options, cancellation);
+        return Stream(_model.Inputs.Pad(prompts, _tokenizer?.PadId ?? 0), prompts, options, cancellation);
     }
 
     /// <summary>Continues a batch of tokenized prompts to the end.</summary>

@@ -12,4 +12,10 @@ public interface IInputScheme
 
     /// <summary>Inputs of the <paramref name="count"/> real tokens per row that follow those of an earlier pass (one while generating).</summary>
     SequenceInputs Continue(SequenceInputs previous, int count = 1);
+
+    /// <summary>Prompts of different lengths as one batch, the padding where <see cref="Prompt"/> takes it: on the left, unless a scheme says otherwise.</summary>
+    /// <param name="rows">The ids of each row; none is empty.</param>
+    /// <param name="padId">The id that fills up; it is never attended to.</param>
+    /// <exception cref="InvalidInputException">A row is empty.</exception>
+    TokenBatch Pad(IReadOnlyList<IReadOnlyList<int>> rows, int padId) => TokenBatch.LeftPadded(rows, padId);
 }

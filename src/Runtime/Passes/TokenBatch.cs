@@ -43,9 +43,17 @@ public sealed class TokenBatch
     /// <summary>Rows of different lengths, padded on the left.</summary>
     /// <param name="rows">The ids of each row; none is empty.</param>
     /// <param name="padId">The id that fills up; it is never attended to.</param>
-    public static TokenBatch LeftPadded(IReadOnlyList<IReadOnlyList<int>> rows, int padId)
+    public static TokenBatch LeftPadded(IReadOnlyList<IReadOnlyList<int>> rows, int padId) => Padded(rows, padId, _ => 0);
+
+    /// <summary>Rows of different lengths, the padding of each in one place.</summary>
+    /// <param name="rows">The ids of each row; none is empty.</param>
+    /// <param name="padId">The id that fills up; it is never attended to.</param>
+    /// <param name="before">Of a row, the index of the id before which its padding stands.</param>
+    /// <exception cref="InvalidInputException">A row is empty.</exception>
+    public static TokenBatch Padded(IReadOnlyList<IReadOnlyList<int>> rows, int padId, Func<IReadOnlyList<int>, int> before)
     {
         ArgumentNullException.ThrowIfNull(rows);
+        ArgumentNullException.ThrowIfNull(before);
         if (rows.Count == 0 || rows.Any(r => r.Count == 0))
             throw new InvalidInputException("A prompt without tokens cannot be run: give at least one token per row.");
         var length = rows.Max(r => r.Count);
@@ -53,11 +61,12 @@ public sealed class TokenBatch
         var mask = new bool[ids.Length];
         for (var row = 0; row < rows.Count; row++)
         {
-            var pads = length - rows[row].Count;
+            var (pads, at) = (length - rows[row].Count, before(rows[row]));
             for (var column = 0; column < length; column++)
             {
-                ids[row * length + column] = column < pads ? padId : rows[row][column - pads];
-                mask[row * length + column] = column >= pads;
+                var isReal = column < at || column >= at + pads;
+                ids[row * length + column] = isReal ? rows[row][column < at ? column : column - pads] : padId;
+                mask[row * length + column] = isReal;
             }
         }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Generated;
 using Generated.Architectures;
 using Generated.Configuration;
 
@@ -42,22 +43,25 @@ internal static class FamilySections
     /// <summary>Every tensor: Hugging Face's name, Paddle's, and what has to be done between them.</summary>
     public static string Tensors(Family family)
     {
-        var rows = new List<(string Name, string Shape, string Paddle, string Operation, List<string> Wirings)>();
+        var rows = new List<(string Name, string Shape, string Paddle, string Operation, string Ranks, List<string> Wirings)>();
         foreach (var (title, config) in family.Wirings)
+        {
+            var ranks = Ranks(family.Architecture, config);
             foreach (var tensor in family.Architecture.TensorsOf(config))
             {
                 if (Template(tensor.Name) is not { } name) continue;
-                var row = (Name: tensor.TiedTo is null ? Code(name) : $"{Code(name)} (is {Code(tensor.TiedTo)})", Shape: Shape(tensor), Paddle: Paddle(tensor), Operation: Operation(tensor));
+                var row = (Name: tensor.TiedTo is null ? Code(name) : $"{Code(name)} (is {Code(tensor.TiedTo)})", Shape: Shape(tensor), Paddle: Paddle(tensor), Operation: Operation(tensor), Ranks: ranks(tensor, name));
                 // Sizes may differ between wirings; what is done with a tensor may not.
-                if (rows.FirstOrDefault(r => (r.Name, r.Paddle, r.Operation) == (row.Name, row.Paddle, row.Operation)) is { Name: not null } known) known.Wirings.Add(title);
-                else rows.Add((row.Name, row.Shape, row.Paddle, row.Operation, [title]));
+                if (rows.FirstOrDefault(r => (r.Name, r.Paddle, r.Operation, r.Ranks) == (row.Name, row.Paddle, row.Operation, row.Ranks)) is { Name: not null } known) known.Wirings.Add(title);
+                else rows.Add((row.Name, row.Shape, row.Paddle, row.Operation, row.Ranks, [title]));
             }
+        }
 
         var text = new StringBuilder();
-        Row(text, ["Hugging Face", $"shape in {family.Wirings[0].Title}", "Paddle", "on the way", "where"]);
-        Row(text, ["---", "---", "---", "---", "---"]);
+        Row(text, ["Hugging Face", $"shape in {family.Wirings[0].Title}", "Paddle", "on the way", "on Paddle's ranks", "where"]);
+        Row(text, ["---", "---", "---", "---", "---", "---"]);
         foreach (var row in rows)
-            Row(text, [row.Name, row.Shape, row.Paddle, row.Operation, row.Wirings.Count == family.Wirings.Count ? "" : string.Join("; ", row.Wirings)]);
+            Row(text, [row.Name, row.Shape, row.Paddle, row.Operation, row.Ranks, row.Wirings.Count == family.Wirings.Count ? "" : string.Join("; ", row.Wirings)]);
         return text.ToString();
     }
 
@@ -133,7 +137,34 @@ internal static class FamilySections
     private static string Shape(TensorSpec tensor) => $"[{string.Join(", ", tensor.StoredInOut ? tensor.Shape.Reverse() : tensor.Shape)}]";
 
     private static string Paddle(TensorSpec tensor) =>
-        tensor.PaddleSections.Count > 0 ? Codes(tensor.PaddleSections.Select(name => Template(name)!)) : tensor.Paddle is { } name ? Code(Template(name)!) : "(none)";
+        tensor.PaddleSections.Count > 0 ? Codes(tensor.PaddleSections.Select(name => Template(name)!)) : tensor.Paddle is { } name ? Code(Template(name)!) : tensor.PaddleTiedTo is { } owner ? $"(is {Code(owner)})" : "(none)";
+
+    /// <summary>How the shards of PaddleNLP's tensor-parallel ranks hold a tensor.</summary>
+    private static Func<TensorSpec, string, string> Ranks(ArchitectureInfo architecture, object config)
+    {
+        var structure = architecture.StructureOf(config);
+        var linears = structure.Linears.ToDictionary(linear => linear.Name);
+        var summed = structure.Exchanges.Where(exchange => exchange.Kind == ExchangeKind.Sum).Select(exchange => exchange.Path).ToHashSet();
+        return (tensor, name) =>
+        {
+            if (tensor.Paddle is null && tensor.PaddleSections.Count == 0) return "";
+            switch (tensor.PaddleSplit)
+            {
+                case PaddleSplit.Whole: return "";
+                case PaddleSplit.Column: return "cut by output";
+                case PaddleSplit.HeadByHead: return "cut by output, q·k·v head by head";
+            }
+
+            if (!linears.TryGetValue(name[..name.LastIndexOf('.')], out var linear)) return summed.Contains($"{architecture.Name}.{tensor.Layer}") ? "cut by vocabulary" : "";
+            return linear.Partition switch
+            {
+                TensorPartition.Column => tensor.Sections is { Groups: <= 1 } && tensor.PaddleSections.Count == 0 ? "cut by output, section by section" : "cut by output",
+                TensorPartition.Row when tensor.Kind == TensorKind.Weight => "cut by input",
+                TensorPartition.Vocabulary => "cut by vocabulary",
+                _ => "",
+            };
+        };
+    }
 
     private static string Operation(TensorSpec tensor)
     {
