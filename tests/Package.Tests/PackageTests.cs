@@ -56,6 +56,46 @@ public sealed partial class PackageTests(PackedPackages packages)
         Assert.StartsWith("GEN02", error.Id, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void FreshProject_DeclaresRecipesForPackagedModels_AndSeesWhatTheyForbid()
+    {
+        const string Recipes = """
+            using Generated.Models;
+            using Generated.Quant.Recipes;
+
+            System.Console.WriteLine(LlamaW8A8.Recipe.Keep[0]);
+
+            [Quantize<Llama>, Smooth, Weights, Activations, Keep(Llama.Paths.Head)]
+            public static partial class LlamaW8A8;
+            """;
+        var program = packages.NewFolder("recipes");
+        File.WriteAllText(Path.Combine(program, "Program.cs"), Recipes);
+        File.WriteAllText(Path.Combine(program, "User.csproj"), $"""
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup>
+                <OutputType>Exe</OutputType>
+                <TargetFramework>net10.0</TargetFramework>
+                <Nullable>enable</Nullable>
+                <CreateHardLinksForCopyLocalIfPossible>true</CreateHardLinksForCopyLocalIfPossible>
+              </PropertyGroup>
+              <ItemGroup>
+                <PackageReference Include="Generated.Models" Version="{packages.Version}" />
+                <PackageReference Include="Generated.Quant" Version="{packages.Version}" />
+              </ItemGroup>
+            </Project>
+            """);
+        Dotnet(program, $"restore --source \"{packages.Feed}\" --source https://api.nuget.org/v3/index.json");
+        Dotnet(program, "build --no-restore");
+        Assert.Equal("Llama.Head", Dotnet(program, "bin/Debug/net10.0/User.dll").Trim());
+
+        File.WriteAllText(Path.Combine(program, "Program.cs"), Recipes.Replace("Llama>", "ChatGlm>", StringComparison.Ordinal).Replace("Llama.Paths", "ChatGlm.Paths", StringComparison.Ordinal));
+        var (code, output) = Run(program, "dotnet", "build --no-restore");
+        Assert.NotEqual(0, code);
+        var errors = ErrorLine().Matches(output).Select(m => (Line: int.Parse(m.Groups[1].Value), Id: m.Groups[2].Value)).Distinct();
+        Assert.Equal([(6, "GEN0710")], errors);
+        Assert.Contains("because it also feeds the residual scaled by Alpha", output, StringComparison.Ordinal);
+    }
+
     [GeneratedRegex(@"Program\.cs\((\d+),\d+\): error (\w+):")]
     private static partial Regex ErrorLine();
 }

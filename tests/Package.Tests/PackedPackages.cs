@@ -8,7 +8,7 @@ public sealed class PackedPackages : IDisposable
     public PackedPackages()
     {
         Feed = Path.Combine(Folder, "feed");
-        foreach (var project in (string[])["src/Runtime", "src/Models", "src/Cli"])
+        foreach (var project in (string[])["src/Runtime", "src/Models", "src/Quant", "src/Cli"])
             Dotnet(Root, $"pack {project} -c Release -p:Version={Version} -p:PackageOutputPath=\"{Feed}\"");
     }
 
@@ -28,7 +28,7 @@ public sealed class PackedPackages : IDisposable
     public void Dispose()
     {
         Directory.Delete(Folder, recursive: true);
-        foreach (var package in (string[])["generated.runtime", "generated.models"])
+        foreach (var package in (string[])["generated.runtime", "generated.models", "generated.quant"])
         {
             var cached = Path.Combine(PackageCache(), package, Version);
             if (Directory.Exists(cached)) Directory.Delete(cached, recursive: true);

@@ -28,6 +28,7 @@ internal static class QuantizeCommand
         var evaluation = new Option<string?>("--evaluation") { Description = "Another file for the report's perplexity.", HelpName = "file" };
         var evaluated = new Option<int>("--evaluation-rows") { Description = "Most rows of it; 0 for no perplexity.", DefaultValueFactory = _ => 64, HelpName = "n" };
         var groupSize = new Option<int?>("--group-size") { Description = $"Inputs that share a scale in 4 bits. Default: {NamedRecipes.DefaultGroupSize}.", HelpName = "n" };
+        var set = new Option<string[]>("--set") { Description = "Changes an option of the recipe, by its key in a file; may be repeated.", HelpName = "key=value" };
         var ranks = new Option<int>("--tp") { Description = "Tensor-parallel degree that the result has to run at.", DefaultValueFactory = _ => 1, HelpName = "n" };
         var strict = new Option<bool>("--strict") { Description = "Fails where the result is larger or slower than before." };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replaces the target folder." };
@@ -35,7 +36,7 @@ internal static class QuantizeCommand
         var json = new Option<bool>("--json") { Description = "Writes JSON." };
         var command = new Command("quantize", "Quantizes a checkpoint, one block in memory at a time. Started again after an interruption, it goes on where it stopped.")
         {
-            source, target, recipe, calibration, from, to, window, rows, pack, evaluation, evaluated, groupSize, ranks, strict, overwrite, device, json,
+            source, target, recipe, calibration, from, to, window, rows, pack, evaluation, evaluated, groupSize, set, ranks, strict, overwrite, device, json,
         };
         command.SetAction((parse, cancellation) => OffThread.Run(() =>
         {
@@ -43,7 +44,7 @@ internal static class QuantizeCommand
             {
                 Source = parse.GetRequiredValue(source),
                 Target = parse.GetRequiredValue(target),
-                Recipe = Recipe(parse.GetRequiredValue(recipe), parse.GetValue(groupSize), terminal) is var chosen && parse.GetValue(ranks) > 1
+                Recipe = (parse.GetValue(set) ?? []).Aggregate(Recipe(parse.GetRequiredValue(recipe), parse.GetValue(groupSize), terminal), RecipeEdit.Set) is var chosen && parse.GetValue(ranks) > 1
                     ? chosen with { TensorParallel = parse.GetValue(ranks) }
                     : chosen,
                 CalibrationFile = parse.GetValue(calibration),
@@ -73,6 +74,7 @@ internal static class QuantizeCommand
         return Help.WithExamples(command,
             "quantize ./llama ./llama-w8a8 --recipe w8a8-smooth --calibration wiki.train.txt",
             "quantize ./llama ./llama-w4 --recipe w4-smooth-gptq --calibration chats.jsonl --to 1 --evaluation wiki.test.txt --strict",
+            "quantize ./llama ./llama-w8a8 --recipe w8a8-smooth --set smooth.search=alpha --set keep=[\"Llama.Head\"] --calibration wiki.train.txt",
             "quantize ./llama ./llama-mine --recipe mine.json --calibration tokens.safetensors --device cuda --json");
     }
 

@@ -37,8 +37,4 @@ public sealed record QuantizeOptions
 
     /// <summary>Told the share that is done, unit by unit.</summary>
     public IProgress<double>? Progress { get; init; }
-
-    /// <summary>Whether the recipe's methods look at calibration tokens.</summary>
-    internal bool NeedsCalibration => Recipe is { Shift: not null } or { Smooth: not null } or { Awq: not null } or { AutoClip: not null } or { Gptq: not null } or { KvCache: not null }
-        || new[] { Recipe.Activations }.Concat(Recipe.Overrides.Select(o => o.Activations)).Any(a => a?.Per == ActivationGranularity.Tensor);
 }

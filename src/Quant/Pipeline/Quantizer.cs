@@ -59,7 +59,7 @@ public static class Quantizer
             // What is held out is cut down for itself: a share of what is left, not of the file.
             heldOut = heldOut is null || options.EvaluationRows == 0 ? null : Spaced(heldOut, options);
         }
-        else if (options.NeedsCalibration)
+        else if (options.Recipe.NeedsCalibration)
             throw new InvalidInputException($"Recipe '{options.Recipe.Name}' needs calibration tokens: give --calibration a file of text, JSONL or token ids.");
         if (options.EvaluationFile is { } evaluation && options.EvaluationRows > 0)
             heldOut = Spaced(Open(evaluation, options.Calibration with { From = 0, To = 1, MaxRows = int.MaxValue }).Read().Calibration, options);

@@ -157,6 +157,28 @@ public sealed class RecipeFileTests
     }
 
     [Fact]
+    public void Edit_SetsOneKey()
+    {
+        var recipe = NamedRecipes.Get("w8a8-smooth");
+
+        Assert.Equal(recipe with { Smooth = new() { Alpha = 0.6 } }, RecipeEdit.Set(recipe, "smooth.alpha=0.6"));
+        Assert.Equal(recipe with { Smooth = new() { Search = SmoothSearch.Alpha } }, RecipeEdit.Set(recipe, "smooth.search=alpha"));
+        Assert.Equal(recipe with { Smooth = null }, RecipeEdit.Set(recipe, "smooth=null"));
+        Assert.Equal(recipe with { Gptq = new() }, RecipeEdit.Set(recipe, "gptq={}"));
+        Assert.Equal(recipe with { Gptq = new() { Damping = 0.1 } }, RecipeEdit.Set(recipe, "gptq.damping=0.1"));
+        Assert.Equal(recipe with { Keep = ["Llama.Head"] }, RecipeEdit.Set(recipe, "keep=[\"Llama.Head\"]"));
+        Assert.Equal(recipe with { TensorParallel = 2 }, RecipeEdit.Set(recipe, "tensor_parallel=2"));
+    }
+
+    [Theory]
+    [InlineData("smooth.alpha", "write key=value")]
+    [InlineData("smooth.alhpa=0.6", "did you mean 'smooth.alpha'?")]
+    [InlineData("smooth.alpha=much", "'smooth.alpha' is \"much\"; it must be a number from 0 to 1")]
+    [InlineData("smooth.alpha.x=1", "'smooth.alpha' is {\"x\":1}")]
+    public void WrongEdit_IsRefused(string assignment, string expected) => Assert.Contains(
+        expected, Assert.Throws<InvalidInputException>(() => RecipeEdit.Set(NamedRecipes.Get("w8a8-smooth"), assignment)).Message, StringComparison.Ordinal);
+
+    [Fact]
     public void MissingFile_IsRefused() => Assert.Contains("cannot be read", Assert.Throws<InvalidInputException>(() => RecipeFile.Load("/nowhere/r.json")).Message, StringComparison.Ordinal);
 
     [Fact]

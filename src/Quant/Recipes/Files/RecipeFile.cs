@@ -71,7 +71,7 @@ public static class RecipeFile
         var temporary = $"{path}.{Guid.NewGuid():N}.tmp";
         try
         {
-            File.WriteAllBytes(temporary, [.. Bytes(recipe, withName: true, indented: true), (byte)'\n']);
+            File.WriteAllBytes(temporary, [.. Named(recipe), (byte)'\n']);
             File.Move(temporary, path, overwrite: true);
         }
         finally
@@ -95,6 +95,9 @@ public static class RecipeFile
 
     /// <summary>SHA-256 of the <see cref="Canonical"/> form, in lower-case hexadecimal: equal for recipes that do the same.</summary>
     public static string Hash(QuantRecipe recipe) => Convert.ToHexStringLower(SHA256.HashData(Canonical(recipe)));
+
+    /// <summary>As it is written to a file.</summary>
+    internal static byte[] Named(QuantRecipe recipe) => Bytes(recipe, withName: true, indented: true);
 
     private static byte[] Bytes(QuantRecipe recipe, bool withName, bool indented)
     {

@@ -12,7 +12,7 @@ internal static class KernelRules
                 yield return RecipeRule.Kernel.At("Weights.Per", "one scale per weight", "it is stored once per output channel");
             if (activations is not null && Obstacle(weights) is { } obstacle)
                 yield return RecipeRule.Kernel.At(
-                    "Activations", $"8-bit activations with {obstacle}", "activations are rounded to their codes and multiplied in floating point");
+                    "Activations", $"8-bit activations with {obstacle}", "activations are rounded to 8 bits, and the kernel for weights alone multiplies them");
         }
     }
 
