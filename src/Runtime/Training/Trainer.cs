@@ -19,7 +19,8 @@ public sealed class Trainer : IDisposable
     /// <param name="model">A model built with <c>Trainable</c>; it stays the caller's.</param>
     /// <param name="data">The batches.</param>
     /// <param name="options">Steps, learning rate, optimizer.</param>
-    public Trainer(CausalModel model, TokenBatches data, TrainingOptions options)
+    /// <param name="additional">What is learned beside the model's weights, by name; null for nothing. It stays the caller's.</param>
+    public Trainer(CausalModel model, TokenBatches data, TrainingOptions options, IEnumerable<KeyValuePair<string, Tensor>>? additional = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
@@ -28,7 +29,7 @@ public sealed class Trainer : IDisposable
         _data = data;
         _options = options;
         _parameters = [.. model.Weights().Where(slot => !slot.IsTied && slot.Parameter is { RequiresGrad: true })
-            .Select(slot => KeyValuePair.Create(slot.Name, slot.Parameter!.Value))];
+            .Select(slot => KeyValuePair.Create(slot.Name, slot.Parameter!.Value)), .. additional ?? []];
         if (_parameters.Count == 0)
             throw new ArgumentException("The model takes no gradients; build it with Trainable.", nameof(model));
         Optimizer = new AdamW(_parameters, options.Optimizer);

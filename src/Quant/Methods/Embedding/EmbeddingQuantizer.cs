@@ -1,3 +1,4 @@
+using Generated.Quant.Layers;
 using Generated.Quant.Recipes;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -14,7 +15,7 @@ internal static class EmbeddingQuantizer
     /// <param name="format">Bits and spacing.</param>
     /// <param name="rounding">How values between two codes are rounded; of the logarithm where codes are spaced by it.</param>
     /// <exception cref="InvalidInputException">The matrix holds NaN or infinity.</exception>
-    public static QuantizedEmbedding Quantize(Tensor weight, EmbeddingFormat format, Rounding rounding)
+    public static EmbeddingState Quantize(Tensor weight, EmbeddingFormat format, Rounding rounding)
     {
         ArgumentNullException.ThrowIfNull(weight);
         ArgumentNullException.ThrowIfNull(format);
@@ -34,12 +35,12 @@ internal static class EmbeddingQuantizer
             var largest = part.abs().amax([1], keepdim: true);
             var isLog = format.Spacing == EmbeddingSpacing.Log;
             var scale = where(largest > 0, (isLog ? largest : largest / limit).clamp_min(1.1754943508222875e-38), ones_like(largest));
-            var places = isLog ? Logarithmic(part / scale, limit, QuantizedEmbedding.StepsOf(format.Bits), rounding) : Rounder.Round(part / scale, rounding);
+            var places = isLog ? Logarithmic(part / scale, limit, format.Bits == 8 ? 8 : 2048, rounding) : Rounder.Round(part / scale, rounding);
             places.clamp(-limit, limit).to_type(ScalarType.Int16).contiguous().data<short>().CopyTo(codes.AsSpan(start * width));
             scale.contiguous().data<float>().CopyTo(scales.AsSpan(start));
         }
 
-        return new QuantizedEmbedding(rows, width, format.Bits, format.Spacing, codes, scales);
+        return new EmbeddingState(rows, width, format, codes, scales);
     }
 
     /// <summary>sign · (1 + round(−s·log₂|x|)); 0 where that lies beyond the codes and 0 is the nearer one.</summary>

@@ -1,0 +1,108 @@
+using Generated.Quant.Methods;
+using Generated.Quant.Recipes;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Quant.Qat;
+
+/// <summary>
+/// A learned clipping threshold α (PACT, Choi et al., 2018), for signed values: y = clip(x, −α, α), rounded to 127 codes a side.
+/// ∂y/∂α is 1 where x ≥ α, −1 where x ≤ −α, 0 between. It begins at the first batch's largest magnitude.
+/// </summary>
+internal sealed class PactActivations : ActivationQuantizer
+{
+    private readonly Rounding _rounding;
+    private readonly Tensor _threshold;
+    private bool _isStarted;
+
+    public PactActivations(Rounding rounding, Device device)
+    {
+        _rounding = rounding;
+        _threshold = ones(1, device: device, requires_grad: true).DetachFromDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public override IEnumerable<KeyValuePair<string, Tensor>> Learned => [new("activation_threshold", _threshold)];
+
+    /// <inheritdoc/>
+    public override float? Scale => _isStarted ? FakeQuantize.Int8Scale(Math.Abs(_threshold.item<float>())) : throw Unseen();
+
+    /// <inheritdoc/>
+    public override Tensor Apply(Tensor x)
+    {
+        if (!_isStarted)
+        {
+            var (min, max) = Range(x);
+            using var noGrad = no_grad();
+            _threshold.fill_(Math.Max(Math.Max(max, -min), 1e-6));
+            _isStarted = true;
+        }
+
+        var threshold = _threshold.abs();
+        var clipped = minimum(maximum(x, threshold.neg()), threshold);
+        var scale = threshold.detach() / FakeQuantize.Limit;
+        return StraightThrough.Value(clipped, Rounder.Round(clipped / scale, _rounding) * scale);
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose() => _threshold.Dispose();
+}
+
+/// <summary>
+/// A learned scale and offset (LSQ+, Bhalgat et al., 2020): x̂ = round(clip((x − β) / s, −128, 127)) · s + β. Both begin with the range
+/// of the first batch, and their gradients are divided by √(values · 127).
+/// </summary>
+internal sealed class LsqPlusActivations : ActivationQuantizer
+{
+    private const int Lowest = -128;
+    private const float Smallest = 1e-8f;
+    private readonly Rounding _rounding;
+    private readonly Tensor _scale;
+    private readonly Tensor _offset;
+    private bool _isStarted;
+
+    public LsqPlusActivations(Rounding rounding, Device device)
+    {
+        _rounding = rounding;
+        _scale = ones(1, device: device, requires_grad: true).DetachFromDisposeScope();
+        _offset = zeros(1, device: device, requires_grad: true).DetachFromDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public override IEnumerable<KeyValuePair<string, Tensor>> Learned => [new("activation_scale", _scale), new("activation_offset", _offset)];
+
+    /// <inheritdoc/>
+    public override float? Scale => _isStarted ? Math.Max(Math.Abs(_scale.item<float>()), Smallest) : throw Unseen();
+
+    /// <inheritdoc/>
+    public override float Offset => _isStarted ? _offset.item<float>() : throw Unseen();
+
+    /// <inheritdoc/>
+    public override Tensor Apply(Tensor x)
+    {
+        if (!_isStarted)
+            Start(x);
+        var share = 1 / Math.Sqrt((double)x.numel() * FakeQuantize.Limit);
+        var scale = StraightThrough.ScaledGradient(_scale.abs().clamp_min(Smallest), share);
+        var offset = StraightThrough.ScaledGradient(_offset, share);
+        var places = ((x - offset) / scale).clamp(Lowest, FakeQuantize.Limit);
+        return StraightThrough.Value(places, Rounder.Round(places, _rounding)) * scale + offset;
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _scale.Dispose();
+        _offset.Dispose();
+    }
+
+    private void Start(Tensor x)
+    {
+        var (min, max) = Range(x);
+        using var noGrad = no_grad();
+        var scale = max > min ? (max - min) / (FakeQuantize.Limit - Lowest) : Math.Max(Math.Abs(max) / FakeQuantize.Limit, Smallest);
+        _scale.fill_(scale);
+        _offset.fill_(max > min ? min - Lowest * scale : 0);
+        _isStarted = true;
+    }
+}
