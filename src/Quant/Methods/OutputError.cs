@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Generated.Quant.Methods;
 
 /// <summary>
-/// The joint output error of a site's linears for scales of their input: Σ ‖X·Wᵀ − Q(X/s)·Q(W·s)ᵀ‖² / ‖X·Wᵀ‖², both sides
-/// quantized in the recipe's formats. Every linear counts by its relative error, so that none decides alone.
+/// The joint output error of a site's linears for scales of their input: Σ ‖X·Wᵀ − Q(X/s)·Q(W·s)ᵀ‖², both sides quantized in the
+/// recipe's formats; of each linear absolute (AWQ's), or relative to ‖X·Wᵀ‖², so that one of large outputs does not decide alone.
 /// </summary>
 internal sealed class OutputError : IDisposable
 {
@@ -16,7 +16,7 @@ internal sealed class OutputError : IDisposable
     private readonly List<(Tensor Output, double Energy)> _references = [];
     private readonly float[] _absMax;
 
-    public OutputError(SiteProblem problem, Rounding rounding)
+    public OutputError(SiteProblem problem, Rounding rounding, bool isRelative)
     {
         (_problem, _rounding) = (problem.Checked(), rounding);
         _absMax = problem.Statistics.AbsMax;
@@ -26,7 +26,7 @@ internal sealed class OutputError : IDisposable
             using var scope = NewDisposeScope();
             var output = problem.Inputs.matmul(weight.t());
             var energy = output.square().sum(ScalarType.Float64).item<double>();
-            _references.Add((output.DetachFromDisposeScope(), energy > 0 ? energy : 1));
+            _references.Add((output.DetachFromDisposeScope(), isRelative && energy > 0 ? energy : 1));
         }
     }
 

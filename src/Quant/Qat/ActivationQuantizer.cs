@@ -45,10 +45,10 @@ internal abstract class ActivationQuantizer : IDisposable
         return double.IsFinite(min) && double.IsFinite(max) ? (min, max) : throw Finite.Refuse("The activations", double.IsNaN(min) ? min : max, "in training");
     }
 
-    /// <summary>Rounds to codes of a scale with the gradient of clipping.</summary>
+    /// <summary>Rounds to the kernels' codes of a scale, −128 to 127, with the gradient of clipping.</summary>
     protected static Tensor Rounded(Tensor x, float scale, Rounding rounding)
     {
-        var clipped = x.clamp(-FakeQuantize.Limit * scale, FakeQuantize.Limit * scale);
+        var clipped = x.clamp((-FakeQuantize.Limit - 1) * scale, FakeQuantize.Limit * scale);
         return StraightThrough.Value(clipped, Rounder.Round(clipped / scale, rounding) * scale);
     }
 

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Generated.Quant.Qat;
 
 /// <summary>
-/// A learned clipping threshold α (PACT, Choi et al., 2018), for signed values: y = clip(x, −α, α), rounded to 127 codes a side.
-/// ∂y/∂α is 1 where x ≥ α, −1 where x ≤ −α, 0 between. It begins at the first batch's largest magnitude.
+/// A learned clipping threshold α (PACT, Choi et al., 2018), for signed values: y = clip(x, −α·128/127, α), rounded to the codes −128 to
+/// 127 of the kernels. ∂y/∂α is 1 where x is above, −128/127 where it is below, 0 between. It begins at the first batch's largest magnitude.
 /// </summary>
 internal sealed class PactActivations : ActivationQuantizer
 {
@@ -39,7 +39,8 @@ internal sealed class PactActivations : ActivationQuantizer
         }
 
         var threshold = _threshold.abs();
-        var clipped = minimum(maximum(x, threshold.neg()), threshold);
+        const double Below = (FakeQuantize.Limit + 1.0) / FakeQuantize.Limit;
+        var clipped = minimum(maximum(x, threshold * -Below), threshold);
         var scale = threshold.detach() / FakeQuantize.Limit;
         return StraightThrough.Value(clipped, Rounder.Round(clipped / scale, _rounding) * scale);
     }

@@ -7,16 +7,16 @@ public sealed record ShiftOptions
     public bool AllLinears { get; init; }
 
     /// <summary>How a channel's offset is estimated.</summary>
-    public ShiftSampler Sampler { get; init; }
+    public ShiftSampler Sampler { get; init; } = ShiftSampler.Ema;
 }
 
 /// <summary>How a channel's offset is estimated.</summary>
 public enum ShiftSampler
 {
-    /// <summary>The middle between the smallest and the largest value seen.</summary>
+    /// <summary>The middle between the smallest and the largest value seen: the narrowest range, but a single outlying token moves it.</summary>
     MinMax,
 
-    /// <summary>The exponential moving average (0.98, bias-corrected) of batch means (PaddleSlim's <c>ema</c>).</summary>
+    /// <summary>The exponential moving average (0.98, bias-corrected) of batch means (PaddleSlim's <c>ema</c>): the least error of rounded weights.</summary>
     Ema,
 }
 

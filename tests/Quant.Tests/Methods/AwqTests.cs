@@ -23,10 +23,10 @@ public sealed class AwqTests
         {
             var powers = means.Select(m => Math.Pow(m, i / 10.0)).ToArray();
             var middle = Math.Sqrt(powers.Max() * powers.Min());
-            errors.Add(NaiveError.Of(inputs, weights, [.. powers.Select(p => (float)(p / middle))], Int4, false));
+            errors.Add(NaiveError.Of(inputs, weights, [.. powers.Select(p => (float)(p / middle))], Int4, false, isRelative: false));
         }
 
-        Assert.Equal(errors.Min(), NaiveError.Of(inputs, weights, found, Int4, false), errors.Min() * 1e-3);
+        Assert.Equal(errors.Min(), NaiveError.Of(inputs, weights, found, Int4, false, isRelative: false), errors.Min() * 1e-3);
         Assert.True(errors.Min() < errors[0]);
     }
 

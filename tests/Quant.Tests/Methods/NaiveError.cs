@@ -5,7 +5,7 @@ namespace Quant.Tests.Methods;
 /// <summary>The joint output error of a site in plain float64 loops, both sides quantized per output channel or group and per tensor.</summary>
 internal static class NaiveError
 {
-    public static double Of(float[][] inputs, float[][][] weights, float[] scales, WeightFormat? format, bool staticActivations)
+    public static double Of(float[][] inputs, float[][][] weights, float[] scales, WeightFormat? format, bool staticActivations, bool isRelative = true)
     {
         var divided = inputs.Select(x => x.Select((v, c) => v / scales[c]).ToArray()).ToArray();
         if (staticActivations)
@@ -35,7 +35,7 @@ internal static class NaiveError
                 }
             }
 
-            sum += error / energy;
+            sum += isRelative ? error / energy : error;
         }
 
         return sum;

@@ -14,7 +14,7 @@ internal static class AwqSearch
     {
         ArgumentNullException.ThrowIfNull(problem);
         ArgumentNullException.ThrowIfNull(options);
-        using var error = new OutputError(problem, rounding);
+        using var error = new OutputError(problem, rounding, isRelative: false);
         var means = problem.Statistics.AbsMean;
         float[] best = [.. means.Select(_ => 1f)];
         var least = error.Of(best);

@@ -14,7 +14,7 @@ internal sealed class SmoothingSearch(SiteProblem problem, SmoothOptions options
     /// <param name="factors">Whether factors are tried too.</param>
     public float[] Run(int pieces, bool factors)
     {
-        using var error = new OutputError(problem, rounding);
+        using var error = new OutputError(problem, rounding, isRelative: true);
         var best = Smoothing.Plain(absMax, weightMax, options.Alpha);
         var least = error.Of(best);
         var plain = (Scales: best, Error: least);
