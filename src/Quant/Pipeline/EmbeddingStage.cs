@@ -16,8 +16,7 @@ internal static class EmbeddingStage
     {
         if (recipe.Embedding is not { } format)
             return null;
-        var codes = EmbeddingQuantizer.Quantize(Find(model).Weight.Value, format, recipe.Rounding);
-        return new EmbeddingState(codes.Rows, codes.Width, format, codes.Codes, codes.Scales);
+        return EmbeddingQuantizer.Quantize(Find(model).Weight.Value, format, recipe.Rounding);
     }
 
     /// <summary>Writes what the codes stand for over a model's embedding, for evaluation; a tied head that does not use them gets the matrix it had.</summary>
@@ -31,8 +30,7 @@ internal static class EmbeddingStage
                 slot.Linear = OwnMatrix(model, (DenseLinear)slot.Linear);
         }
 
-        var codes = new Methods.QuantizedEmbedding(state.Rows, state.Width, state.Format.Bits, state.Format.Spacing, state.Codes, state.Scales);
-        using var values = tensor(codes.Dequantize(), [state.Rows, state.Width]);
+        using var values = tensor(EmbeddingQuantizer.Dequantize(state), [state.Rows, state.Width]);
         embedding.Weight.Value.copy_(values);
         embedding.Weight.Changed();
     }

@@ -22,7 +22,7 @@ internal sealed class FakeQuantLinear : Linear
     /// <param name="weights">The weight's format.</param>
     /// <param name="activations">The input's format, or null.</param>
     /// <param name="rounding">How values between two codes are rounded.</param>
-    /// <exception cref="InvalidInputException">The linear is divided over ranks or shares an embedding's matrix, or the format cannot be learned.</exception>
+    /// <exception cref="InvalidInputException">The linear is divided over ranks, shares an embedding's matrix or divides its rows by their length, or the format cannot be learned.</exception>
     public FakeQuantLinear(DenseLinear inner, QatOptions options, WeightFormat weights, ActivationFormat? activations, Rounding rounding)
         : base(inner)
     {
@@ -30,6 +30,8 @@ internal sealed class FakeQuantLinear : Linear
             throw new InvalidInputException("Quantization-aware training runs on one rank; start it without --tp.");
         if (inner.TiedTo is not null)
             throw new InvalidInputException("A head that shares the embedding's matrix cannot be trained in integers; keep it.");
+        if (inner.HasUnitRows)
+            throw new InvalidInputException("A head that divides its rows by their length cannot be trained in integers; keep it.");
         (Inner, _activations) = (inner, activations);
         _weight = WeightQuantizer.Create(options.Weights, inner.Weight.Value, weights, rounding);
         _input = activations is null ? null : ActivationQuantizer.Create(options.Activations, activations, rounding, inner.Weight.Value.device);

@@ -39,6 +39,7 @@ public sealed class EmbeddingTests
         using var weight = Data.Tensor(rows);
         var found = EmbeddingQuantizer.Quantize(weight, new EmbeddingFormat { Bits = bits, Spacing = EmbeddingSpacing.Log }, Rounding.ToEven);
         var values = found.Codes.Select((code, i) => Value(code, found.Scales[i / 9], stepsPerOctave)).ToArray();
+        Assert.Equal(values, EmbeddingQuantizer.Dequantize(found));
         Assert.Equal([1, -1, 0, 0, 0.5f, -0.25f], values[..6]);
         Assert.Equal((1, -1), (found.Codes[0], found.Codes[1]));
         var bound = Math.Pow(2, 0.5 / stepsPerOctave) - 1;

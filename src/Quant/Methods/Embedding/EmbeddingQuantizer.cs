@@ -35,13 +35,31 @@ internal static class EmbeddingQuantizer
             var largest = part.abs().amax([1], keepdim: true);
             var isLog = format.Spacing == EmbeddingSpacing.Log;
             var scale = where(largest > 0, (isLog ? largest : largest / limit).clamp_min(1.1754943508222875e-38), ones_like(largest));
-            var places = isLog ? Logarithmic(part / scale, limit, format.Bits == 8 ? 8 : 2048, rounding) : Rounder.Round(part / scale, rounding);
+            var places = isLog ? Logarithmic(part / scale, limit, StepsOf(format.Bits), rounding) : Rounder.Round(part / scale, rounding);
             places.clamp(-limit, limit).to_type(ScalarType.Int16).contiguous().data<short>().CopyTo(codes.AsSpan(start * width));
             scale.contiguous().data<float>().CopyTo(scales.AsSpan(start));
         }
 
         return new EmbeddingState(rows, width, format, codes, scales);
     }
+
+    /// <summary>What codes stand for, [rows, width].</summary>
+    public static float[] Dequantize(EmbeddingState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        var result = new float[state.Codes.LongLength];
+        var isLog = state.Format.Spacing == EmbeddingSpacing.Log;
+        var steps = StepsOf(state.Format.Bits);
+        for (var i = 0; i < result.Length; i++)
+        {
+            var (code, scale) = (state.Codes[i], state.Scales[i / state.Width]);
+            result[i] = !isLog || code == 0 ? code * scale : (float)(Math.Sign(code) * scale * Math.Pow(2, -(Math.Abs((int)code) - 1) / steps));
+        }
+
+        return result;
+    }
+
+    private static double StepsOf(int bits) => bits == 8 ? 8 : 2048;
 
     /// <summary>sign · (1 + round(−s·log₂|x|)); 0 where that lies beyond the codes and 0 is the nearer one.</summary>
     private static Tensor Logarithmic(Tensor shares, int limit, double steps, Rounding rounding)
