@@ -8,7 +8,7 @@ public sealed class ShiftAttribute : Attribute
     public bool AllLinears { get; init; }
 
     /// <inheritdoc cref="ShiftOptions.Sampler"/>
-    public ShiftSampler Sampler { get; init; }
+    public ShiftSampler Sampler { get; init; } = ShiftSampler.Ema;
 }
 
 /// <summary>Moves each channel's scale from activations into weights and norms (SmoothQuant, Xiao et al., 2023).</summary>
