@@ -6,7 +6,7 @@ namespace Generated.Quant.Recipes.Files;
 /// <summary>Reads values of recipe files by the schema: a wrong type or range is refused with the key.</summary>
 internal sealed class RecipeKeys(string file)
 {
-    public InvalidInputException Refuse(string key, string what) => new($"{file}: '{key}' {what}.");
+    public InvalidInputException Refuse(string key, string what) => new($"{file}: '{key}' {what}{(what.EndsWith('?') ? "" : ".")}");
 
     /// <summary>Reads an option's value; <paramref name="key"/> is what the file calls it.</summary>
     public object Value(RecipeOption option, string key, JsonElement value)
