@@ -29,7 +29,9 @@ public sealed class QuantizedLinear : Linear
         Bits = part.Matrix.Bits;
         GroupSize = part.Matrix.Groups == 1 ? 0 : part.Matrix.GroupSize;
         _input = new InputStep(part.Input, part.Activations, part.InputScale, Device, Shard.Kind == ShardKind.Row && Group.Size > 1 ? Group : null);
-        _product = Device.type == DeviceType.CUDA ? new TensorProduct(part.Matrix, _input, Device) : new CpuProduct(part.Matrix, _input);
+        _product = Device.type != DeviceType.CUDA ? new CpuProduct(part.Matrix, _input)
+            : CudaProduct.CanRun(part.Matrix) ? new CudaProduct(part.Matrix, _input, Device)
+            : new TensorProduct(part.Matrix, _input, Device);
         _bias = part.Bias is null ? null : new Parameter(tensor(part.Bias, device: Device));
     }
 

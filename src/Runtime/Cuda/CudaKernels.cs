@@ -16,7 +16,6 @@ internal static unsafe class CudaKernels
     private const int PositionsPerSplit = 64;
     private const int MaximumSplits = 32;
     private static readonly ConcurrentDictionary<(ScalarType Storage, int HeadDim), Module> Modules = new();
-    private static readonly Lazy<string> Source = new(ReadSource);
 
     /// <summary>Whether the kernels can be used for tensors like <paramref name="tensor"/>.</summary>
     public static bool IsAvailable(Tensor tensor) =>
@@ -122,17 +121,8 @@ internal static unsafe class CudaKernels
 
     private static Module Compile((ScalarType Storage, int HeadDim) key)
     {
-        var storage = key.Storage switch { ScalarType.Float32 => 0, ScalarType.Float16 => 1, _ => 2 };
-        List<string> options = [$"--gpu-architecture={CudaDriver.Architecture()}", $"-DSTORAGE={storage}"];
-        if (key.HeadDim > 0) options.Add($"-DHEAD_DIM={key.HeadDim}");
-        return new Module(CudaDriver.LoadModule(Nvrtc.Compile(Source.Value, "decode.cu", options)), key.HeadDim > 0);
-    }
-
-    private static string ReadSource()
-    {
-        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("Generated.Cuda.decode.cu")!;
-        using var reader = new StreamReader(stream);
-        return reader.ReadToEnd();
+        string[] settings = key.HeadDim > 0 ? [$"-DHEAD_DIM={key.HeadDim}"] : [];
+        return new Module(CudaModule.Compile(Assembly.GetExecutingAssembly(), "Generated.Cuda.decode.cu", key.Storage, settings), key.HeadDim > 0);
     }
 
     private static long RowStride(Tensor t) => t.dim() == 1 ? t.shape[0] : t.stride((int)t.dim() - 2);
