@@ -96,6 +96,39 @@ public sealed partial class PackageTests(PackedPackages packages)
         Assert.Contains("because it also feeds the residual scaled by Alpha", output, StringComparison.Ordinal);
     }
 
+    /// <summary>The README's two files, as they stand there.</summary>
+    [Fact]
+    public void Readme_TheArchitectureInFiveMinutes_Runs()
+    {
+        var readme = File.ReadAllText(Path.Combine(Root, "README.md"));
+        var files = Fence().Matches(readme[readme.IndexOf("## Author an architecture", StringComparison.Ordinal)..]);
+        var program = packages.NewFolder("readme");
+        File.WriteAllText(Path.Combine(program, "Tiny.cs"), files[0].Groups[1].Value);
+        File.WriteAllText(Path.Combine(program, "Program.cs"), files[1].Groups[1].Value);
+        File.WriteAllText(Path.Combine(program, "User.csproj"), $"""
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup>
+                <OutputType>Exe</OutputType>
+                <TargetFramework>net10.0</TargetFramework>
+                <Nullable>enable</Nullable>
+                <ImplicitUsings>enable</ImplicitUsings>
+                <CreateHardLinksForCopyLocalIfPossible>true</CreateHardLinksForCopyLocalIfPossible>
+              </PropertyGroup>
+              <ItemGroup><PackageReference Include="Generated.Models" Version="{packages.Version}" /></ItemGroup>
+            </Project>
+            """);
+        Dotnet(program, $"restore --source \"{packages.Feed}\" --source https://api.nuget.org/v3/index.json");
+        Dotnet(program, "build --no-restore");
+
+        var lines = Dotnet(program, "bin/Debug/net10.0/User.dll").Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+        Assert.Equal(["full", "prefill", "decode"], lines.Select(line => line.Split(' ')[0]));
+        Assert.All(lines, line => Assert.EndsWith("True", line.Trim(), StringComparison.Ordinal));
+    }
+
+    [GeneratedRegex(@"```csharp\n(.*?)```", RegexOptions.Singleline)]
+    private static partial Regex Fence();
+
     [GeneratedRegex(@"Program\.cs\((\d+),\d+\): error (\w+):")]
     private static partial Regex ErrorLine();
 }
