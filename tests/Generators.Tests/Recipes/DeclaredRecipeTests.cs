@@ -19,7 +19,7 @@ public sealed class DeclaredRecipeTests
         namespace Mine;
 
         [Quantize<Llama>(Name = "all of it", TensorParallel = 2, Rounding = Rounding.AwayFromZero)]
-        [Shift(AllLinears = true, Sampler = ShiftSampler.Ema)]
+        [Shift(AllLinears = true, Sampler = ShiftSampler.MinMax)]
         [Smooth(AllLinears = true, Search = SmoothSearch.Piecewise, Pieces = 6, SearchPieces = true, AlphaMin = 0.1, AlphaMax = 0.9, AlphaStep = 0.05, ScaleMin = 0.5, ScaleMax = 4, ScaleStep = 0.25)]
         [AutoClip(Grid = 10, MaxShrink = 0.25, Tokens = 256)]
         [Gptq(Damping = 0.1, ActOrder = false, BlockSize = 64, StaticGroups = true)]
@@ -48,7 +48,7 @@ public sealed class DeclaredRecipeTests
                 Name = "all of it",
                 TensorParallel = 2,
                 Rounding = Loading.Rounding.AwayFromZero,
-                Shift = new() { AllLinears = true, Sampler = Loading.ShiftSampler.Ema },
+                Shift = new() { AllLinears = true, Sampler = Loading.ShiftSampler.MinMax },
                 Smooth = new()
                 {
                     AllLinears = true, Search = Loading.SmoothSearch.Piecewise, Pieces = 6, SearchPieces = true,
