@@ -88,7 +88,7 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
     };
 
     /// <summary>Moves offsets and scales out of the values, site by site, each proved.</summary>
-    private void Transform(Unit unit, UnitInputs inputs, List<SitePlan> sites, CancellationToken cancellation)
+    internal void Transform(Unit unit, UnitInputs inputs, IReadOnlyList<SitePlan> sites, CancellationToken cancellation)
     {
         var records = sites.Where(site => site.IsTransformed).ToDictionary(site => site.Site, site => new SiteRecord(site.Width) { Statistics = new ChannelStatistics(site.Width) }, StringComparer.Ordinal);
         try

@@ -1,0 +1,121 @@
+using Generated;
+using Generated.Configuration;
+using Generated.Loading;
+using Generated.Passes;
+using Generated.Quant.Calibration;
+using Generated.Quant.Formats;
+using Generated.Quant.Pipeline;
+using Generated.Quant.Recipes;
+using TorchSharp;
+
+namespace Quant.Tests.Pipeline;
+
+/// <summary>Every family with every recipe that its structure allows: quantized, loaded from the files, run, near the exact model. The others are refused with the rule's words.</summary>
+public sealed class FixtureTests
+{
+    /// <summary>Norms whose output is the residual too, and a head that divides its rows by their length: nothing can move into them.</summary>
+    private static readonly string[] Unfoldable = ["chatglm", "chatglm-untied", "opt-postln", "baichuan2-7b"];
+
+    static FixtureTests() => System.Runtime.CompilerServices.RuntimeHelpers.RunModuleConstructor(typeof(Generated.Models.Llama).Module.ModuleHandle);
+
+    public static TheoryData<string> Names => [.. Fixtures.Names];
+
+    [Theory, MemberData(nameof(Names))]
+    public void EveryAllowedRecipe_GivesAModelNearTheExactOne(string name)
+    {
+        using var scope = torch.NewDisposeScope();
+        using var exact = ModelLoader.Load(Stories.Fixture(name), new LoadOptions { Dtype = torch.ScalarType.Float32 });
+        using var folder = new TemporaryFolder();
+        var calibration = Fixtures.Calibration(name, folder);
+        var batch = TokenBatch.LeftPadded(Fixtures.Rows(name, 4, seed: 1), 0);
+        var expected = Fixtures.Logits(exact.Model, batch);
+        var failures = new List<string>();
+        foreach (var recipe in NamedRecipes.Names.Where(recipe => !IsForbidden(name, recipe)))
+        {
+            var target = folder[recipe];
+            var report = Quantizer.Run(Options(name, recipe, target, calibration));
+            using var loaded = QuantizedLoader.Load(target, new LoadOptions { Dtype = torch.ScalarType.Float32 });
+            var distance = Fixtures.Distance(Fixtures.Logits(loaded.Model, batch), expected);
+            var (allowed, decibels) = Allowed(name, recipe);
+            if (!(distance <= allowed))
+                failures.Add(FormattableString.Invariant($"{recipe}: logits are off by {distance:0.000}, {allowed} is allowed"));
+            if (report.Linears.Where(l => l.Snr < decibels).Select(l => $"{recipe}: {l.Name} has {l.Snr:0.0} dB, {decibels} are demanded").FirstOrDefault() is { } noisy)
+                failures.Add(noisy);
+            if (recipe != "kv8" && report.Linears.Count < 3 * 4)
+                failures.Add($"{recipe}: only {report.Linears.Count} linears are quantized");
+        }
+
+        Assert.Empty(failures);
+    }
+
+    [Theory]
+    [InlineData("chatglm")]
+    [InlineData("chatglm-untied")]
+    [InlineData("opt-postln")]
+    [InlineData("baichuan2-7b")]
+    public void RecipesThatFoldWhereNothingCan_AreRefused_WithNormAndReason(string name)
+    {
+        using var folder = new TemporaryFolder();
+        var calibration = Fixtures.Calibration(name, folder);
+        foreach (var recipe in NamedRecipes.Names.Where(recipe => IsForbidden(name, recipe)))
+        {
+            var refusal = Assert.Throws<InvalidInputException>(() => Quantizer.Run(Options(name, recipe, folder[recipe], calibration)));
+            Assert.Contains("Norm", refusal.Message);
+            Assert.Contains("(GEN07", refusal.Message);
+            Assert.Contains(recipe, refusal.Message);
+            Assert.False(Directory.Exists(folder[recipe]));
+        }
+    }
+
+    [Fact]
+    public void AQuantizedCheckpoint_IsNotQuantizedAgain()
+    {
+        using var folder = new TemporaryFolder();
+        var calibration = Fixtures.Calibration("llama", folder);
+        QuantizedLoader.Register();
+        Quantizer.Run(Options("llama", "w8", folder["first"], calibration));
+        var refusal = Assert.Throws<InvalidInputException>(() => Quantizer.Run(Options("llama", "w8", folder["second"], calibration) with { Source = folder["first"] }));
+        Assert.Contains("quantized already", refusal.Message);
+    }
+
+    [Fact]
+    public void Config_OfTheResult_SaysRecipeAndCalibration()
+    {
+        using var folder = new TemporaryFolder();
+        var calibration = Fixtures.Calibration("llama", folder);
+        var report = Quantizer.Run(Options("llama", "w4-gptq", folder["q"], calibration));
+        var described = ConfigReader.Load(folder["q"]).Object("quantization_config")!;
+        Assert.Equal(report.RecipeHash, described.String("recipe_hash"));
+        Assert.Equal(report.CalibrationHash, described.String("calibration_hash"));
+        Assert.All(report.Linears, linear => Assert.Equal("gptq", linear.Method));
+        Assert.True(File.Exists(Path.Combine(folder["q"], QuantizationReport.FileName)));
+    }
+
+    /// <summary>
+    /// Distance of the logits and signal-to-noise ratio of each linear. Random weights let errors grow from block to block, most where
+    /// residuals are scaled up (ChatGLM's α); the linears themselves are as exact everywhere.
+    /// </summary>
+    private static (double Distance, double Decibels) Allowed(string name, string recipe)
+    {
+        var growth = name.StartsWith("chatglm-", StringComparison.Ordinal) || name == "chatglm" ? 2 : 1;
+        return recipe switch
+        {
+            "w8" or "kv8" => (0.04 * growth, 40),
+            _ when recipe.StartsWith("w8a8", StringComparison.Ordinal) => (0.11 * growth, 25),
+            _ => (Math.Min(0.46 * growth, 0.7), 18),
+        };
+    }
+
+    private static bool IsForbidden(string name, string recipe) =>
+        Unfoldable.Contains(name) && recipe is "w8a8-smooth" or "w8a8-smooth-piecewise" or "w4-awq" or "w4-smooth-gptq" && Unfoldable.Contains(name);
+
+    private static QuantizeOptions Options(string name, string recipe, string target, string calibration) => new()
+    {
+        Source = Stories.Fixture(name),
+        Target = target,
+        Recipe = NamedRecipes.Get(recipe, groupSize: 32),
+        CalibrationFile = calibration,
+        Calibration = new CalibrationOptions { To = 1 },
+        EvaluationRows = 0,
+    };
+}
