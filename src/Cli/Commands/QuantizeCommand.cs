@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using Generated.Native;
 using Generated.Quant.Calibration;
 using Generated.Quant.Pipeline;
@@ -125,7 +126,8 @@ internal static class QuantizeCommand
             writer.WriteStringValue(warning);
         writer.WriteEndArray();
         writer.WritePropertyName("report");
-        writer.WriteRawValue(report.ToJson());
+        using (var document = JsonDocument.Parse(report.ToJson()))
+            document.RootElement.WriteTo(writer); // on one line
 
         void Optional(string name, double? value)
         {

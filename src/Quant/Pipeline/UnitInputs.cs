@@ -30,12 +30,26 @@ internal sealed class UnitInputs(CalibrationSet set, IInputScheme scheme, Hidden
     public PassContext Pass(int index, IProbe? probe = null) => new(scheme.Prompt(set.Batches[index])) { Probe = probe };
 
     /// <summary>The first row alone, without padding: its input (the caller's) and its positions and mask.</summary>
-    public (Tensor Input, SequenceInputs Inputs) FirstRow()
+    public (Tensor Input, SequenceInputs Inputs) FirstRow() => FirstTokens(set.Rows[0].Length);
+
+    /// <summary>The beginning of the first row; all of it where the model does not take a beginning.</summary>
+    public (Tensor Input, SequenceInputs Inputs) FirstTokens(int most)
     {
-        var batch = set.Batches[0];
-        var length = set.Rows[0].Length;
+        var row = set.Rows[0];
+        var length = Math.Min(most, row.Length);
+        SequenceInputs inputs;
+        try
+        {
+            inputs = scheme.Prompt(TokenBatch.LeftPadded([row[..length]], 0));
+        }
+        catch (InvalidInputException) when (length < row.Length)
+        {
+            (length, inputs) = (row.Length, scheme.Prompt(TokenBatch.LeftPadded([row], 0)));
+        }
+
         using var all = Read(0);
-        using var row = all.narrow(0, 0, 1);
-        return (row.narrow(1, batch.Length - length, length).contiguous(), scheme.Prompt(TokenBatch.LeftPadded([set.Rows[0]], 0)));
+        using var values = all.narrow(0, 0, 1);
+        using var tokens = values.narrow(1, set.Batches[0].Length - row.Length, length);
+        return (tokens.contiguous(), inputs);
     }
 }

@@ -44,8 +44,8 @@ internal sealed record UnitMeasure(long Dense, long Packed, double Milliseconds)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        var (input, first) = inputs.FirstRow();
-        if (input.dim() != 3 || first.Length <= Prompt)
+        var (input, first) = inputs.FirstTokens(Prompt);
+        if (input.dim() != 3)
             return 0;
         using var cache = KvCache.Create(unit.Context.CacheShapes, 1, first.Length + Warmup + Steps, unit.Context.Dtype, unit.Context.Device);
         using (var prefill = new PassContext(first, cache))

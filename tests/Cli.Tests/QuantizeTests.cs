@@ -1,0 +1,180 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Generated.Layers;
+using Generated.Loading;
+using Generated.Models;
+using Generated.Training;
+
+namespace Cli.Tests;
+
+/// <summary><c>generated quantize</c> as a user runs it: report, strictness, refusals; and in processes of its own: killed at any point, and in little memory.</summary>
+public sealed class QuantizeTests
+{
+    private const int Layers = 20;
+
+    [Fact]
+    public async Task Quantize_ThenEveryOtherCommand_TakesTheFolder()
+    {
+        using var folder = Data.Temporary();
+        var calibration = Tokens(folder, 24, 12);
+        var json = (await Run.Of("quantize", Data.Fixture("llama"), folder["q"], "--recipe", "w8a8-smooth", "--calibration", calibration, "--to", "0.5", "--json")).Ok().Json.Single();
+        var report = json.GetProperty("report");
+        Assert.Equal(22, report.GetProperty("linears").GetArrayLength());
+        Assert.InRange(report.GetProperty("perplexity_after").GetDouble() / report.GetProperty("perplexity_before").GetDouble(), 0.9, 1.1);
+        Assert.True(report.GetProperty("file_bytes_after").GetInt64() < report.GetProperty("file_bytes_before").GetInt64());
+        Assert.True(json.GetProperty("tokens_per_second_after").GetDouble() > 0);
+        Assert.DoesNotContain("tokens_per_second", File.ReadAllText(folder["q", "quantization_report.json"]));
+        (await Run.Of("inspect", folder["q"])).Ok();
+        // Rounded to 8 bits it is near the recorded outputs, not equal.
+        (await Run.Of("verify", folder["q"], "--golden", Data.Fixture("llama", "golden.safetensors"), "--atol", "1", "--rtol", "0.5")).Ok();
+        (await Run.Of("quantize", Data.Fixture("llama"), folder["q"], "--recipe", "w8")).Refused(2, "not empty");
+        (await Run.Of("quantize", folder["q"], folder["again"], "--recipe", "w8")).Refused(2, "quantized already");
+    }
+
+    [Fact]
+    public async Task Quantize_WhatCannotBe_IsRefusedInOneSentence()
+    {
+        using var folder = Data.Temporary();
+        var calibration = Tokens(folder, 4, 8);
+        (await Run.Of("quantize", Data.Fixture("llama"), folder["q"], "--recipe", "w8a9")).Refused(2, "'w8a8'");
+        (await Run.Of("quantize", Data.Fixture("llama"), folder["q"], "--recipe", "w8a8")).Refused(2, "--calibration");
+        (await Run.Of("quantize", Data.Fixture("llama"), folder["q"], "--recipe", "w8a8", "--calibration", folder["none.txt"])).Refused(2, "none.txt");
+        (await Run.Of("quantize", Data.Fixture("chatglm"), folder["q"], "--recipe", "w8a8-smooth", "--calibration", calibration)).Refused(2, "AttnNorm", "GEN07");
+        (await Run.Of("quantize", Data.Fixture("llama"), folder["q"], "--recipe", "w8a8", "--calibration", calibration, "--from", "0.5", "--to", "0.5")).Refused(2, "--from");
+        Assert.False(Directory.Exists(folder["q"]));
+    }
+
+    /// <summary>Norms and head of a model this small outweigh what its weights save, or its kernels are no faster: --strict says so by the exit code.</summary>
+    [Fact]
+    public async Task Quantize_Strict_FailsExactlyWhereItWarns()
+    {
+        using var folder = Data.Temporary();
+        var calibration = Tokens(folder, 12, 24);
+        // Nothing but scales of the cache is added, so that the files cannot but grow.
+        var run = await Run.Of("quantize", Data.Fixture("llama"), folder["q"], "--recipe", "kv8", "--calibration", calibration, "--strict", "--json");
+        Assert.Equal(1, run.Code);
+        Assert.Contains("larger than before", run.Error);
+        (await Run.Of("quantize", Data.Fixture("llama"), folder["r"], "--recipe", "kv8", "--calibration", calibration)).Ok();
+    }
+
+    [Fact]
+    public async Task Killed_AtSeveralPoints_NothingHalfIsLeft_AndTheRestartGivesTheSameBytes()
+    {
+        using var folder = Data.Temporary();
+        var source = Model(folder, layers: 6, hidden: 64, ffn: 192);
+        var calibration = Tokens(folder, 16, 24);
+        string[] Command(string target) => ["quantize", source, folder[target], "--recipe", "w4-smooth-gptq", "--group-size", "32", "--calibration", calibration, "--to", "0.75"];
+        (await Run.Of(Command("whole"))).Ok();
+        var kills = 0;
+        foreach (var parts in new[] { 0, 1, 3, 5 })
+        {
+            var target = $"killed{parts}";
+            using (var child = Start(Command(target)))
+            {
+                // As soon as that many blocks are written, wherever the process then is.
+                while (!child.HasExited && Written(folder[target]) < parts)
+                    await Task.Delay(1);
+                if (parts == 0)
+                    await Task.Delay(200);
+                child.Kill();
+                await child.WaitForExitAsync();
+                kills += child.ExitCode == 0 ? 0 : 1;
+                Assert.True(child.ExitCode == 0 || !Directory.Exists(folder[target]), "a killed run left a target");
+            }
+
+            if (!Directory.Exists(folder[target]))
+                (await Run.Of(Command(target))).Ok();
+            Assert.Equal(Directory.EnumerateFiles(folder["whole"]).Select(Path.GetFileName).Order(), Directory.EnumerateFiles(folder[target]).Select(Path.GetFileName).Order());
+            foreach (var file in Directory.EnumerateFiles(folder["whole"]))
+                Assert.True(File.ReadAllBytes(file).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(folder[target], Path.GetFileName(file)))), $"{target}: {Path.GetFileName(file)} differs");
+            Assert.False(Directory.Exists(folder[target] + ".partial"));
+        }
+
+        Assert.True(kills > 0, "every run was faster than its kill");
+    }
+
+    /// <summary>A model of N bytes and L blocks takes N/L·4 beyond what a process needs for a tiny one; 1 GB is what a user is told that takes.</summary>
+    [SkippableFact]
+    public async Task Memory_PeaksAtAFewBlocks_NotAtTheModel()
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "peak memory is read from /proc");
+        using var folder = Data.Temporary();
+        var large = Model(folder, Layers, hidden: 512, ffn: 1408);
+        var small = Model(folder, layers: 2, hidden: 64, ffn: 192);
+        var calibration = Tokens(folder, 8, 64);
+        var bytes = Directory.EnumerateFiles(large, "*.safetensors").Sum(file => new FileInfo(file).Length);
+        var (tiny, peak) = (await Peak("tiny", small), await Peak("large", large));
+        var allowed = bytes / Layers * 4 + 64_000_000; // the allocator's caches and the embedding
+        Assert.True(allowed < bytes * 0.6, "the model is too small to tell");
+        Assert.True(peak - tiny < allowed, $"{peak - tiny} bytes beyond a tiny model's, {allowed} are allowed for a model of {bytes}");
+        Assert.True(peak < bytes / Layers * 4L + 1_000_000_000);
+
+        async Task<long> Peak(string name, string source)
+        {
+            using var child = Start(["quantize", source, folder[name], "--recipe", "w8a8-smooth", "--calibration", calibration, "--to", "0.5"]);
+            long most = 0;
+            while (!child.HasExited)
+            {
+                most = Math.Max(most, HighWaterMark(child.Id));
+                await Task.Delay(5);
+            }
+
+            Assert.Equal(0, child.ExitCode);
+            return most;
+        }
+    }
+
+    private static int Written(string target) => Directory.Exists(target + ".partial") ? Directory.EnumerateFiles(target + ".partial", "model-*.safetensors").Count() : 0;
+
+    private static long HighWaterMark(int process)
+    {
+        try
+        {
+            var line = File.ReadLines($"/proc/{process}/status").FirstOrDefault(l => l.StartsWith("VmHWM:", StringComparison.Ordinal));
+            return line is null ? 0 : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) * 1024;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return 0; // it has just ended
+        }
+    }
+
+    /// <summary>The command in a process of its own.</summary>
+    private static Process Start(string[] args)
+    {
+        var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet")
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "generated.dll"));
+        foreach (var arg in args)
+            start.ArgumentList.Add(arg);
+        var process = Process.Start(start)!;
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        return process;
+    }
+
+    /// <summary>A LLaMA with random weights.</summary>
+    private static string Model(Data.TemporaryFolder folder, int layers, int hidden, int ffn)
+    {
+        var config = new LlamaConfig { Vocab = 256, Hidden = hidden, Layers = layers, Heads = 4, Ffn = ffn };
+        using var model = Llama.Create(config, new BuildOptions());
+        WeightInitializer.Initialize(model, 1);
+        var path = folder[$"model{layers}x{hidden}"];
+        CheckpointSaver.Save(model, Llama.Architecture, path);
+        return path;
+    }
+
+    private static string Tokens(Data.TemporaryFolder folder, int rows, int length)
+    {
+        var random = new Random(1);
+        var path = folder[$"tokens{rows}x{length}.jsonl"];
+        File.WriteAllLines(path, Enumerable.Range(0, rows).Select(_ => JsonSerializer.Serialize(new { ids = Enumerable.Range(0, length).Select(_ => random.Next(4, 250)).ToArray() })));
+        return path;
+    }
+}
