@@ -99,7 +99,9 @@ public sealed class ConvertRanksTests
         if (fuse == "old_qkv")
         {
             var width = sections[0] / Heads;
-            return from head in Enumerable.Range(rank * Heads / ranks, Heads / ranks) from section in Enumerable.Range(0, 3) from i in Enumerable.Range(0, width)
+            return from head in Enumerable.Range(rank * Heads / ranks, Heads / ranks)
+                   from section in Enumerable.Range(0, 3)
+                   from i in Enumerable.Range(0, width)
                    select (section * sections[0]) + (head * width) + i;
         }
 

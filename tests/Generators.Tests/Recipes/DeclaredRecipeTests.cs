@@ -51,8 +51,16 @@ public sealed class DeclaredRecipeTests
                 Shift = new() { AllLinears = true, Sampler = Loading.ShiftSampler.MinMax },
                 Smooth = new()
                 {
-                    AllLinears = true, Search = Loading.SmoothSearch.Piecewise, Pieces = 6, SearchPieces = true,
-                    AlphaMin = 0.1, AlphaMax = 0.9, AlphaStep = 0.05, ScaleMin = 0.5, ScaleMax = 4, ScaleStep = 0.25,
+                    AllLinears = true,
+                    Search = Loading.SmoothSearch.Piecewise,
+                    Pieces = 6,
+                    SearchPieces = true,
+                    AlphaMin = 0.1,
+                    AlphaMax = 0.9,
+                    AlphaStep = 0.05,
+                    ScaleMin = 0.5,
+                    ScaleMax = 4,
+                    ScaleStep = 0.25,
                 },
                 AutoClip = new() { Grid = 10, MaxShrink = 0.25, Tokens = 256 },
                 Gptq = new() { Damping = 0.1, ActOrder = false, BlockSize = 64, StaticGroups = true },
@@ -88,13 +96,17 @@ public sealed class DeclaredRecipeTests
             {
                 "qat" => new Loading.QuantRecipe
                 {
-                    Name = "Other", Weights = new(), Activations = new(),
+                    Name = "Other",
+                    Weights = new(),
+                    Activations = new(),
                     Qat = new() { Weights = Loading.QatWeights.LsqPlus, Activations = Loading.QatActivations.Pact, Steps = 5, LearningRate = 0.001 },
                 },
                 "awq" => new() { Name = "Other", Awq = new() { Grid = 10, AllLinears = true }, Weights = new() { Observer = Loading.WeightObserver.Mse } },
                 _ => new()
                 {
-                    Name = "Other", Smooth = new() { Alpha = 0.75 }, Weights = new() { Per = Loading.Granularity.Tensor },
+                    Name = "Other",
+                    Smooth = new() { Alpha = 0.75 },
+                    Weights = new() { Per = Loading.Granularity.Tensor },
                     Activations = new() { Observer = Loading.ActivationObserver.Kl },
                 },
             },

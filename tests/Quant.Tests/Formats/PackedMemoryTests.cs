@@ -98,8 +98,14 @@ public sealed class PackedMemoryTests
             model.Parameters().ToList().ForEach(p => p.Value.fill_(1));
         var plan = new QuantizedCheckpointPlan
         {
-            Target = folders["q"], Source = folders["src"], Architecture = architecture, Config = config, Blocks = model.AllBlocks.Count,
-            DenseType = _ => ScalarType.Float32, Recipe = new QuantRecipe(), Fingerprint = "",
+            Target = folders["q"],
+            Source = folders["src"],
+            Architecture = architecture,
+            Config = config,
+            Blocks = model.AllBlocks.Count,
+            DenseType = _ => ScalarType.Float32,
+            Recipe = new QuantRecipe(),
+            Fingerprint = "",
         };
         using var writer = QuantizedCheckpointWriter.Begin(plan);
         writer.WriteEnds(model, new Dictionary<string, LinearState>());

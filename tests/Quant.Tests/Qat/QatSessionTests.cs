@@ -61,7 +61,9 @@ public sealed class QatSessionTests
         var model = loaded.Model;
         var recipe = new QuantRecipe
         {
-            Weights = Int4, Activations = new ActivationFormat(), Keep = ["Llama.Head"],
+            Weights = Int4,
+            Activations = new ActivationFormat(),
+            Keep = ["Llama.Head"],
             Qat = new QatOptions { Weights = weights, Activations = activations, Steps = 25, LearningRate = 2e-3 },
         };
         using var session = new QatSession(model, recipe);
@@ -97,7 +99,9 @@ public sealed class QatSessionTests
         using var loaded = Load();
         var recipe = new QuantRecipe
         {
-            Weights = Int4, Activations = new ActivationFormat(), Keep = ["Llama.Head"],
+            Weights = Int4,
+            Activations = new ActivationFormat(),
+            Keep = ["Llama.Head"],
             Qat = new QatOptions { Weights = QatWeights.LsqPlus, Activations = QatActivations.LsqPlus },
         };
         using var session = new QatSession(loaded.Model, recipe);
@@ -123,7 +127,8 @@ public sealed class QatSessionTests
         Assert.Throws<InvalidInputException>(() => new QatSession(loaded.Model, new QuantRecipe { Qat = new QatOptions() }));
         Assert.Throws<InvalidInputException>(() => new QatSession(loaded.Model, new QuantRecipe
         {
-            Weights = Int4 with { Symmetric = false }, Qat = new QatOptions { Weights = QatWeights.LsqPlus },
+            Weights = Int4 with { Symmetric = false },
+            Qat = new QatOptions { Weights = QatWeights.LsqPlus },
         }));
         Assert.All(loaded.Model.Linears(), l => Assert.IsType<DenseLinear>(l.Linear));
     }

@@ -12,7 +12,11 @@ public sealed class DeclaredRecipeTests
         Assert.Equal(
             new QuantRecipe
             {
-                Name = "LlamaW8A8", Smooth = new() { Search = SmoothSearch.Piecewise }, Weights = new(), Activations = new(), Keep = ["Llama.Head"],
+                Name = "LlamaW8A8",
+                Smooth = new() { Search = SmoothSearch.Piecewise },
+                Weights = new(),
+                Activations = new(),
+                Keep = ["Llama.Head"],
             },
             LlamaW8A8.Recipe);
         Assert.Equal(new WeightFormat { Per = Granularity.Group, Symmetric = false }, Assert.Single(BloomW4.Recipe.Overrides).Weights);

@@ -15,7 +15,12 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
     /// <summary>Keys that turn a method on; some are also names of own sections, which are objects.</summary>
     private static readonly Dictionary<string, string> Switches = new(StringComparer.Ordinal)
     {
-        ["shift"] = Shift, ["smooth"] = Smooth, ["auto_clip"] = AutoClip, ["do_awq"] = Awq, ["do_gptq"] = Gptq, ["do_qat"] = nameof(QuantRecipe.Qat),
+        ["shift"] = Shift,
+        ["smooth"] = Smooth,
+        ["auto_clip"] = AutoClip,
+        ["do_awq"] = Awq,
+        ["do_gptq"] = Gptq,
+        ["do_qat"] = nameof(QuantRecipe.Qat),
     };
 
     /// <summary>Keys that are an own option under another name.</summary>
