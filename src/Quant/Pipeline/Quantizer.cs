@@ -29,20 +29,39 @@ public static class Quantizer
         ArgumentNullException.ThrowIfNull(options);
         using var model = StreamedModel.Open(options.Source, options.Device);
         var findings = RecipeChecks.Check(options.Recipe, model.Structure, model.Architecture.Name, model.BlockCount);
-        if (options.Recipe.Qat is not null)
-            throw new InvalidInputException($"Recipe '{options.Recipe.Name}' trains (Qat); quantize carries out what needs no training. Train with it first, or leave it out.");
         var (calibration, heldOut) = Tokens(options, model);
         using var writer = QuantizedCheckpointWriter.Begin(Plan(options, model, calibration, heldOut));
+        if (options.Recipe.Qat is not null)
+            return Train(options, model, calibration, heldOut, writer, findings, cancellation);
         var records = new UnitRecords(writer.WorkFolder);
         var loop = new UnitLoop(model, options.Recipe, calibration, heldOut, writer.WorkFolder);
         var sink = new Sink(writer, records);
         loop.Run(First(loop, writer, records, model.BlockCount), sink, unit => options.Progress?.Report((double)unit / loop.Count), cancellation);
 
-        var folder = Path.GetDirectoryName(writer.WorkFolder)!;
-        var report = Report(options, model, calibration, heldOut, records, sink.Report!, findings) with
+        return Finish(options, writer, Report(options, model, calibration, heldOut, records, sink.Report!, findings));
+    }
+
+    private static QuantizationReport Train(
+        QuantizeOptions options, StreamedModel model, CalibrationSet? calibration, CalibrationSet? heldOut, QuantizedCheckpointWriter writer,
+        IReadOnlyList<RecipeFinding> findings, CancellationToken cancellation)
+    {
+        if (calibration is null)
+            throw new InvalidInputException($"Recipe '{options.Recipe.Name}' trains: give --calibration a file of text, JSONL or token ids to train on.");
+        var outcome = new TrainedQuantizer(options, calibration, heldOut).Run(writer, cancellation);
+        return Finish(options, writer, About(options, model, calibration, heldOut, findings) with
         {
-            FileBytesAfter = Directory.EnumerateFiles(folder, "*.safetensors").Sum(file => new FileInfo(file).Length),
-        };
+            PerplexityBefore = outcome.Perplexity?.Before,
+            PerplexityAfter = outcome.Perplexity?.After,
+            MemoryBytesBefore = outcome.Cost.Before.Bytes(model.Weights.Dtype),
+            MemoryBytesAfter = outcome.Cost.After.Bytes(model.Weights.Dtype),
+            Linears = outcome.Linears,
+        });
+    }
+
+    private static QuantizationReport Finish(QuantizeOptions options, QuantizedCheckpointWriter writer, QuantizationReport report)
+    {
+        var folder = Path.GetDirectoryName(writer.WorkFolder)!;
+        report = report with { FileBytesAfter = Directory.EnumerateFiles(folder, "*.safetensors").Sum(file => new FileInfo(file).Length) };
         AtomicFile.WriteAllBytes(Path.Combine(folder, QuantizationReport.FileName), report.ToJson());
         writer.Complete();
         options.Progress?.Report(1);
@@ -112,24 +131,29 @@ public static class Quantizer
         QuantizeOptions options, StreamedModel model, CalibrationSet? calibration, CalibrationSet? heldOut, UnitRecords records, EndsReport ends, IReadOnlyList<RecipeFinding> findings)
     {
         var units = Enumerable.Range(0, model.BlockCount).Select(i => records.Load(i)!).Append(new UnitRecord(ends.Linears, ends.Cost)).ToList();
-        return new QuantizationReport
+        return About(options, model, calibration, heldOut, findings) with
         {
-            Recipe = options.Recipe.Name,
-            RecipeHash = RecipeFile.Hash(options.Recipe),
-            CalibrationHash = calibration?.Hash,
-            CalibrationTokens = calibration?.Tokens ?? 0,
-            EvaluationTokens = heldOut?.Rows.Sum(row => row.Length - 1L) ?? 0,
             PerplexityBefore = ends.Perplexity?.Before,
             PerplexityAfter = ends.Perplexity?.After,
-            FileBytesBefore = model.FileBytes,
             MemoryBytesBefore = units.Sum(unit => unit.Cost.Before.Bytes(model.Weights.Dtype)),
             MemoryBytesAfter = units.Sum(unit => unit.Cost.After.Bytes(model.Weights.Dtype)),
             TokensPerSecondBefore = Speed(units.Select(unit => unit.Cost.Before.Milliseconds)),
             TokensPerSecondAfter = Speed(units.Select(unit => unit.Cost.After.Milliseconds)),
             Linears = [.. units.SelectMany(unit => unit.Linears)],
-            Notes = [.. findings.Select(finding => $"{finding.Message} ({finding.Rule})")],
         };
     }
+
+    private static QuantizationReport About(QuantizeOptions options, StreamedModel model, CalibrationSet? calibration, CalibrationSet? heldOut, IReadOnlyList<RecipeFinding> findings) => new()
+    {
+        Recipe = options.Recipe.Name,
+        RecipeHash = RecipeFile.Hash(options.Recipe),
+        CalibrationHash = calibration?.Hash,
+        CalibrationTokens = calibration?.Tokens ?? 0,
+        EvaluationTokens = heldOut?.Rows.Sum(row => row.Length - 1L) ?? 0,
+        FileBytesBefore = model.FileBytes,
+        Linears = [],
+        Notes = [.. findings.Select(finding => $"{finding.Message} ({finding.Rule})")],
+    };
 
     private static double? Speed(IEnumerable<double> milliseconds) => milliseconds.ToList() is var all && all.All(ms => ms > 0) ? 1000 / all.Sum() : null;
 

@@ -1,0 +1,149 @@
+using Generated.Architectures;
+using Generated.Layers;
+using Generated.Loading;
+using Generated.Passes;
+using Generated.Quant.Analysis;
+using Generated.Quant.Calibration;
+using Generated.Quant.Formats;
+using Generated.Quant.Layers;
+using Generated.Quant.Qat;
+using Generated.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Generated.Quant.Pipeline;
+
+/// <summary>
+/// Carries out recipes that train (<c>Qat</c>): the whole model is in memory, with gradients and the optimizer's moments, and the
+/// calibration tokens are what it is trained on. An interrupted training begins anew.
+/// </summary>
+internal sealed class TrainedQuantizer(QuantizeOptions options, CalibrationSet training, CalibrationSet? heldOut)
+{
+    private const int Batch = 4;
+
+    /// <summary>What training and rounding gave.</summary>
+    public sealed record Outcome(IReadOnlyList<LinearReport> Linears, UnitCost Cost, (double Before, double After)? Perplexity);
+
+    /// <summary>Trains, writes every part, and measures.</summary>
+    /// <exception cref="InvalidInputException">The recipe asks for what does not go with training.</exception>
+    /// <exception cref="GeneratedException">Training has diverged.</exception>
+    public Outcome Run(QuantizedCheckpointWriter writer, CancellationToken cancellation)
+    {
+        RefuseOthers();
+        using var loaded = ModelLoader.Load(options.Source, new LoadOptions { Dtype = ScalarType.Float32, Device = options.Device, Trainable = true }, cancellation);
+        var model = loaded.Model;
+        var size = new UnitMeasure(Values(model), 0, 0);
+        double? before = heldOut is null ? null : Perplexity(model, heldOut);
+        List<(LinearSlot Slot, LinearState State)> trained;
+        using (var session = new QatSession(model, options.Recipe))
+        {
+            var steps = options.Recipe.Qat!.Steps;
+            session.Train(Windows(), step => options.Progress?.Report(0.95 * step.Step / steps), cancellation);
+            trained = [.. session.ToStates()];
+        }
+
+        foreach (var parameter in model.Parameters())
+            parameter.RequiresGrad = false;
+        var embedding = EmbeddingStage.Quantize(model, options.Recipe);
+        foreach (var block in model.AllBlocks)
+            writer.WriteBlock(block, [], States(block.Index));
+        writer.WriteEnds(model, States(QuantizedCheckpointWriter.Ends), embedding);
+
+        var reports = Errors(model, trained);
+        foreach (var (slot, state) in trained)
+        {
+            using var dense = slot.Linear;
+            slot.Linear = QuantizedLinear.Create(dense, state);
+        }
+
+        if (embedding is not null)
+            EmbeddingStage.Round(model, embedding);
+        var packed = model.Linears().Select(slot => slot.Linear).OfType<QuantizedLinear>().Sum(linear => linear.Bytes);
+        var cost = new UnitCost(size, new UnitMeasure(Values(model), packed, 0).With(embedding));
+        return new Outcome(reports, cost, before is { } exact ? (exact, Perplexity(model, heldOut!)) : null);
+
+        Dictionary<string, LinearState> States(int block) =>
+            trained.Where(t => t.Slot.Block == block).ToDictionary(t => t.Slot.Path, t => t.State, StringComparer.Ordinal);
+    }
+
+    private static long Values(CausalModel model) => model.Parameters().Sum(p => p.Value.numel());
+
+    private void RefuseOthers()
+    {
+        var recipe = options.Recipe;
+        var other = recipe.Shift is not null ? "Shift" : recipe.Smooth is not null ? "Smooth" : recipe.Awq is not null ? "Awq"
+            : recipe.AutoClip is not null ? "AutoClip" : recipe.KvCache is not null ? "KvCache" : null;
+        if (other is not null)
+            throw new InvalidInputException($"Recipe '{recipe.Name}' has both Qat and {other}, which training does not carry out; quantize by {other} first or leave it out.");
+    }
+
+    /// <summary>The rows one behind the other, cut into windows of the length that calibration has.</summary>
+    private TokenBatches Windows()
+    {
+        var tokens = training.Rows.SelectMany(row => row).ToList();
+        return new TokenBatches(tokens, Math.Min(options.Calibration.Window, tokens.Count), Batch);
+    }
+
+    private static double Perplexity(CausalModel model, CalibrationSet set)
+    {
+        using var noGrad = no_grad();
+        double sum = 0;
+        long count = 0;
+        foreach (var row in set.Rows)
+        {
+            using var loss = Trainer.Loss(model, TokenBatch.LeftPadded([row], 0), training: false);
+            sum += loss.item<float>() * (double)(row.Length - 1);
+            count += row.Length - 1;
+        }
+
+        return Math.Exp(sum / count);
+    }
+
+    /// <summary>What rounding costs each trained linear on the first batch of tokens.</summary>
+    private List<LinearReport> Errors(CausalModel model, List<(LinearSlot Slot, LinearState State)> trained)
+    {
+        using var noGrad = no_grad();
+        var probe = new ErrorProbe(model, trained);
+        var batch = training.Batches[0];
+        using (var pass = new PassContext(model.Inputs.Prompt(batch)) { Probe = probe })
+            model.Full(batch.ToTensor(model.Device), pass).Dispose();
+        return [.. trained.Select(t => probe.Report(t.Slot, t.State))];
+    }
+
+    private sealed class ErrorProbe(CausalModel model, List<(LinearSlot Slot, LinearState State)> trained) : IProbe
+    {
+        private readonly Dictionary<(string Path, int Block), ErrorMeasure> _errors = [];
+
+        public void Hidden(int index, Tensor value)
+        {
+        }
+
+        public void Named(string name, Tensor value)
+        {
+        }
+
+        public void LinearInput(int block, string site, Tensor value)
+        {
+            foreach (var (slot, state) in trained.Where(t => t.Slot.Block == block && model.Structure.Linear(t.Slot.Path).Site == site))
+            {
+                using var integers = QuantizedLinear.Create(slot.Linear, state);
+                using var exact = slot.Linear.Product(value, withBias: true);
+                using var rounded = integers.Product(value, withBias: true);
+                _errors[(slot.Path, block)] = new ErrorMeasure().Add(exact, rounded);
+            }
+        }
+
+        public LinearReport Report(LinearSlot slot, LinearState state)
+        {
+            var error = _errors[(slot.Path, slot.Block)];
+            return new LinearReport(slot.Path, ModelNames.At(model.Structure.Linear(slot.Path).Name, slot.Block), slot.Block)
+            {
+                Method = "qat",
+                Mse = error.Mse,
+                Snr = error.SnrDecibels,
+                Cosine = error.Cosine,
+                InputScale = state.InputScale,
+            };
+        }
+    }
+}
