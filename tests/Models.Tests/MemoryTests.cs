@@ -1,6 +1,7 @@
 using Generated.Layers;
 using Generated.Loading;
 using Generated.Passes;
+using Generated.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,20 +12,21 @@ namespace Models.Tests;
 [CollectionDefinition(nameof(MemoryTests), DisableParallelization = true)]
 public sealed class MemoryTests
 {
-    private const long AllowedGrowth = 48L << 20;
+    // The runtime itself (compiled code, handles) moves by a few MB either way.
+    private const long AllowedGrowth = 12L << 20;
 
     static MemoryTests() => System.Runtime.CompilerServices.RuntimeHelpers.RunModuleConstructor(typeof(Generated.Models.Llama).Module.ModuleHandle);
 
-    [Fact]
+    [SkippableFact]
     public void TenThousandDecodeSteps_LeaveNativeMemoryFlat()
     {
         using var loaded = ModelLoader.Load(Fixtures.Folder("llama"), new LoadOptions { Dtype = ScalarType.Float32 });
         Steps(500);
-        var (tensors, resident) = Now();
+        var (tensors, bytes) = Now();
         Steps(10_000);
-        var (tensorsAfter, residentAfter) = Now();
+        var (tensorsAfter, bytesAfter) = Now();
         Assert.Equal(tensors, tensorsAfter);
-        Assert.True(residentAfter - resident < AllowedGrowth, $"{(residentAfter - resident) >> 20} MiB more after 10,000 steps");
+        Assert.True(bytesAfter - bytes < AllowedGrowth, $"{(bytesAfter - bytes) >> 20} MiB more after 10,000 steps");
 
         void Steps(int count)
         {
@@ -48,16 +50,16 @@ public sealed class MemoryTests
         }
     }
 
-    [Fact]
+    [SkippableFact]
     public void AThousandLoads_LeaveNativeMemoryFlat()
     {
         Load(50);
-        var (tensors, resident) = Now();
+        var (tensors, bytes) = Now();
         Load(1_000);
-        var (tensorsAfter, residentAfter) = Now();
+        var (tensorsAfter, bytesAfter) = Now();
         Assert.Equal(tensors, tensorsAfter);
         // 1,000 copies of the weights would be 730 MB.
-        Assert.True(residentAfter - resident < AllowedGrowth, $"{(residentAfter - resident) >> 20} MiB more after 1,000 loads");
+        Assert.True(bytesAfter - bytes < AllowedGrowth, $"{(bytesAfter - bytes) >> 20} MiB more after 1,000 loads");
 
         static void Load(int count)
         {
@@ -65,11 +67,9 @@ public sealed class MemoryTests
         }
     }
 
-    private static (long Tensors, long Resident) Now()
+    private static (long Tensors, long Bytes) Now()
     {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        GC.Collect();
-        return (torch.Tensor.TotalCount, Environment.WorkingSet);
+        var bytes = NativeHeap.BytesInUse();
+        return (torch.Tensor.TotalCount, bytes);
     }
 }

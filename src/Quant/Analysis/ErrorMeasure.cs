@@ -43,9 +43,9 @@ internal sealed class ErrorMeasure
         using var scope = NewDisposeScope();
         var (expected, found) = (reference.to_type(ScalarType.Float64), actual.to_type(ScalarType.Float64));
         var difference = found - expected;
-        _error += difference.square().sum().item<double>();
-        _signal += expected.square().sum().item<double>();
-        _other += found.square().sum().item<double>();
+        _error += difference.Squared().sum().item<double>();
+        _signal += expected.Squared().sum().item<double>();
+        _other += found.Squared().sum().item<double>();
         _product += expected.mul(found).sum().item<double>();
         _largest = Math.Max(_largest, difference.abs().max().item<double>());
         Count += reference.numel();

@@ -40,7 +40,7 @@ internal sealed class ValueStatistics
         var mean = wide.mean().item<double>();
         if (!double.IsFinite(mean))
             throw Finite.Refuse(what, mean, FormattableString.Invariant($"among {count} values"));
-        var squares = wide.sub(mean).square().sum().item<double>();
+        var squares = wide.sub(mean).Squared().sum().item<double>();
         var (total, delta) = (Count + count, mean - _mean);
         _squares += squares + delta * delta * Count / total * count;
         _mean += delta * count / total;

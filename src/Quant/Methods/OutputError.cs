@@ -25,7 +25,7 @@ internal sealed class OutputError : IDisposable
         {
             using var scope = NewDisposeScope();
             var output = problem.Inputs.matmul(weight.t());
-            var energy = output.square().sum(ScalarType.Float64).item<double>();
+            var energy = output.Squared().sum(ScalarType.Float64).item<double>();
             _references.Add((output.DetachFromDisposeScope(), isRelative && energy > 0 ? energy : 1));
         }
     }
@@ -44,7 +44,7 @@ internal sealed class OutputError : IDisposable
             var scaled = _problem.Weights[i] * scale;
             var weight = _problem.Format is { } format ? FakeQuantize.Weight(scaled, format, _rounding) : scaled;
             var difference = inputs.matmul(weight.t()).sub_(_references[i].Output);
-            sum += difference.square().sum(ScalarType.Float64).item<double>() / _references[i].Energy;
+            sum += difference.Squared().sum(ScalarType.Float64).item<double>() / _references[i].Energy;
         }
 
         return double.IsNaN(sum) ? double.PositiveInfinity : sum; // scales so extreme that a product overflows lose

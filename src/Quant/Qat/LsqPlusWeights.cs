@@ -31,7 +31,7 @@ internal sealed class LsqPlusWeights : WeightQuantizer
         var groups = Grouped(wide);
         var count = Grouped(ones_like(wide)).sum(2);
         var mean = groups.sum(2) / count;
-        var deviation = ((groups.square().sum(2) / count) - mean.square()).clamp_min(0).sqrt();
+        var deviation = ((groups.Squared().sum(2) / count) - mean.Squared()).clamp_min(0).sqrt();
         var reach = maximum((mean - 3 * deviation).abs(), (mean + 3 * deviation).abs());
         var start = reach / -LowestCode;
         _scale = where(start > Smallest, start, ones_like(start)).DetachFromDisposeScope();

@@ -14,7 +14,7 @@ public static class Ops
     /// <summary>GELU with the tanh approximation (GPT-2's gelu_new).</summary>
     public static Flow GeluTanh(Flow x)
     {
-        using var cubed = x.Value.pow(3);
+        using var cubed = x.Value.Cubed();
         using var inner = (x.Value + 0.044715 * cubed) * Math.Sqrt(2 / Math.PI);
         using var gate = 1 + inner.tanh();
         return x.With(0.5 * x.Value * gate);

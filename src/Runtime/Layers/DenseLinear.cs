@@ -74,7 +74,7 @@ public sealed class DenseLinear : Linear
     {
         var weight = Weight.Value;
         if (_unitRows)
-            weight = weight / weight.pow(2).sum(-1, keepdim: true).sqrt();
+            weight = weight / weight.Squared().sum(-1, keepdim: true).sqrt();
         var product = x.Value.matmul(weight.t());
         if (Shard.Kind == ShardKind.Row && Group.Size > 1)
             product = CollectiveOps.ReduceFromTensorParallel(product, Group);

@@ -69,7 +69,7 @@ public sealed class LayerNorm : INorm
     {
         var wide = x.Value.to(ScalarType.Float32);
         var centred = wide - wide.mean([-1], keepdim: true);
-        var normalised = centred / (centred.pow(2).mean([-1], keepdim: true) + Epsilon).sqrt();
+        var normalised = centred / (centred.Squared().mean([-1], keepdim: true) + Epsilon).sqrt();
         var scaled = normalised.to(x.Value.dtype) * Weight.Value;
         return x.With(Bias is null ? scaled : scaled + Bias.Value);
     }

@@ -55,7 +55,7 @@ public sealed class RmsNorm : INorm
         }
 
         using var wide = x.dtype == ScalarType.Float32 ? x.alias() : x.to(ScalarType.Float32);
-        using var squares = wide.square();
+        using var squares = wide.Squared();
         using var mean = squares.mean([-1], keepdim: true);
         using var shifted = mean.add(_epsilon);
         using var scale = shifted.rsqrt();
@@ -90,7 +90,7 @@ public sealed class RmsNorm : INorm
     public Flow Eager(Flow x)
     {
         var wide = x.Value.to(ScalarType.Float32);
-        var normalised = wide / (wide.pow(2).mean([-1], keepdim: true) + Epsilon).sqrt();
+        var normalised = wide / (wide.Squared().mean([-1], keepdim: true) + Epsilon).sqrt();
         var scaled = normalised.to(x.Value.dtype) * Weight.Value;
         return x.With(Bias is null ? scaled : scaled + Bias.Value);
     }

@@ -20,7 +20,7 @@ public static class GradientClip
         var squares = gradients.Select(g =>
         {
             using var wide = g.to_type(ScalarType.Float32);
-            using var squared = wide.square();
+            using var squared = wide.Squared();
             return squared.sum();
         }).ToArray();
         var norm = torch.stack(squares).sum().sqrt();

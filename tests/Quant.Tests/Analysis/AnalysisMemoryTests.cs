@@ -12,6 +12,8 @@ namespace Quant.Tests.Analysis;
 [CollectionDefinition(nameof(AnalysisMemoryTests), DisableParallelization = true)]
 public sealed class AnalysisMemoryTests
 {
+    private const int Runs = 50;
+
     [SkippableTheory]
     [InlineData("w8a8-smooth-all")]
     [InlineData("w4-gptq")]
@@ -22,10 +24,11 @@ public sealed class AnalysisMemoryTests
         FragileModel.WriteTokens(folders["tokens.jsonl"], rows: 4);
         Run(0); // kernels, registries
         var (tensors, bytes) = (Tensors(), NativeHeap.BytesInUse());
-        Run(1);
-        Run(2);
+        for (var number = 1; number <= Runs; number++)
+            Run(number);
         Assert.Equal(tensors, Tensors());
-        Assert.InRange(NativeHeap.BytesInUse() - bytes, long.MinValue, 1 << 20);
+        // Keeping a model of 0.6 MB in each run would be 30 MB. The runtime itself moves by a few MB either way.
+        Assert.InRange(NativeHeap.BytesInUse() - bytes, long.MinValue, 16 << 20);
 
         void Run(int number) => Analyzer.Run(new AnalysisOptions
         {

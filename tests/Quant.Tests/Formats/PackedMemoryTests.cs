@@ -49,7 +49,7 @@ public sealed class PackedMemoryTests
             Assert.InRange(peak - before, size * 0.8, size * 1.2); // in floats it would be 7 times as much
         }
 
-        Assert.InRange(NativeHeap.BytesInUse() - before, long.MinValue, 4 << 20);
+        Assert.InRange(NativeHeap.BytesInUse() - before, long.MinValue, 16 << 20);
     }
 
     [SkippableFact]
@@ -60,9 +60,9 @@ public sealed class PackedMemoryTests
             sample.Write(folders["q"]);
         Load(3);
         var (bytes, tensors) = (NativeHeap.BytesInUse(), torch.Tensor.TotalCount);
-        Load(100);
+        Load(300);
         Assert.Equal(tensors, torch.Tensor.TotalCount);
-        Assert.InRange(NativeHeap.BytesInUse() - bytes, long.MinValue, 4 << 20); // 100 copies would be 17 MB
+        Assert.InRange(NativeHeap.BytesInUse() - bytes, long.MinValue, 16 << 20); // 300 copies would be 51 MB; the runtime itself moves by a few
         Assert.Equal(0, NativeHeap.MappingsOf(folders["q"]));
 
         void Load(int count)

@@ -83,7 +83,7 @@ public sealed class GenerationMemoryTests
         Steps(10_000);
         Assert.Equal(tensors, TensorCount.Now());
         // A token's keys and values alone are 1.5 KB: keeping them would be 15 MB.
-        Assert.InRange(NativeHeap.BytesInUse() - bytes, long.MinValue, 4 << 20);
+        Assert.InRange(NativeHeap.BytesInUse() - bytes, long.MinValue, 12 << 20);
     }
 
     [SkippableFact]
@@ -97,6 +97,6 @@ public sealed class GenerationMemoryTests
         Assert.Equal(tensors, TensorCount.Now());
         Assert.Equal(mappings, NativeHeap.MappingsOf(Files.Fixture("llama")));
         // Keeping one model in ten would be 60 MB. The runtime itself (compiled code, handles) moves by a few MB either way.
-        Assert.InRange(NativeHeap.BytesInUse() - bytes, long.MinValue, 8 << 20);
+        Assert.InRange(NativeHeap.BytesInUse() - bytes, long.MinValue, 16 << 20);
     }
 }

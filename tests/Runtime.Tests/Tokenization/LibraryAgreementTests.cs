@@ -1,6 +1,8 @@
+using System.Text;
 using System.Text.RegularExpressions;
 using Generated.Tokenization;
 using Generated.Tokenization.Splitting;
+using Generated.Tokenization.Text;
 using Microsoft.ML.Tokenizers;
 
 namespace Runtime.Tests.Tokenization;
@@ -24,6 +26,10 @@ public sealed class LibraryAgreementTests
         Assert.Equal(expected, TokenizerLoader.Load(directory).Encode(text));
     }
 
+    /// <summary>
+    /// Qwen's text is brought to Unicode's form C first, which the library leaves to its caller; and its pattern's classes of letters
+    /// and digits do not reach beyond 16 bits in the library, which therefore splits such text otherwise.
+    /// </summary>
     [SkippableTheory]
     [InlineData("gpt2")]
     [InlineData("opt")]
@@ -31,8 +37,11 @@ public sealed class LibraryAgreementTests
     public void ByteLevelBpe_OfTheLibrary_GivesEveryRecordedId(string folder)
     {
         var library = CreateLibrary(folder, TokenizerData.Require(folder));
+        string Prepared(string text) => folder == "qwen" ? Nfc.Normalize(text) : text;
 
-        Assert.Empty(Recorded(folder).Where(vector => !library.EncodeToIds(vector.Text).SequenceEqual(vector.Ids())).Select(vector => vector.Text));
+        bool IsKnownToDiffer(string text) => folder == "qwen" && text.EnumerateRunes().Any(rune => !rune.IsBmp && Rune.IsLetterOrDigit(rune));
+
+        Assert.Empty(Recorded(folder).Where(vector => !IsKnownToDiffer(vector.Text)).Where(vector => !library.EncodeToIds(Prepared(vector.Text)).SequenceEqual(vector.Ids())).Select(vector => vector.Text));
     }
 
     /// <summary>

@@ -90,7 +90,7 @@ internal static class AutoClip
             using var scope = NewDisposeScope();
             var groups = Grouped(difference).transpose(0, 1); // [groups, rows, size]
             var products = groups.matmul(_inputs);
-            var error = _isGram ? (products * groups).sum(2) : products.square().sum(2);
+            var error = _isGram ? (products * groups).sum(2) : products.Squared().sum(2);
             return error.t().MoveToOuterDisposeScope();
         }
     }

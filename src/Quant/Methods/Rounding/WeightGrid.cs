@@ -157,7 +157,7 @@ internal sealed class WeightGrid : IDisposable
         {
             using var scope = NewDisposeScope();
             var codes = Codes(groups, grid.Scale, grid.Zero, format.Bits, rounding);
-            var squares = (Values(codes, grid.Scale, grid.Zero, format.Bits) - groups).square();
+            var squares = (Values(codes, grid.Scale, grid.Zero, format.Bits) - groups).Squared();
             var error = (importance is null ? squares : squares * importance).sum(2);
             return (format.Per == Granularity.Tensor ? error.sum().expand(error.shape) : error).MoveToOuterDisposeScope();
         }
