@@ -106,7 +106,7 @@ public sealed class QuantizeTests
         var calibration = Tokens(folder, 8, 64);
         var bytes = Directory.EnumerateFiles(large, "*.safetensors").Sum(file => new FileInfo(file).Length);
         var (tiny, peak) = (await Peak("tiny", small), await Peak("large", large));
-        var allowed = bytes / Layers * 4 + 64_000_000; // the allocator's caches and the embedding
+        var allowed = bytes / Layers * 4 + 100_000_000; // the resident set moves by tens of MB from run to run; the whole model would be 258
         Assert.True(allowed < bytes * 0.6, "the model is too small to tell");
         Assert.True(peak - tiny < allowed, $"{peak - tiny} bytes beyond a tiny model's, {allowed} are allowed for a model of {bytes}");
         Assert.True(peak < bytes / Layers * 4L + 1_000_000_000);
