@@ -5,8 +5,8 @@ internal static class Data
 {
     private static readonly string Root = FindRoot();
 
-    /// <summary>A file or folder of tests/fixtures.</summary>
-    public static string Fixture(params string[] parts) => Path.Combine([Root, "tests", "fixtures", .. parts]);
+    /// <summary>A recorded file or folder.</summary>
+    public static string Fixture(params string[] parts) => Path.Combine([RecordedFixtures.Root, .. parts]);
 
     /// <summary>The demo's checkpoint, which has a tokenizer.</summary>
     public static string Demo => Path.Combine(Root, "assets", "demo");

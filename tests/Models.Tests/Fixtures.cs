@@ -6,14 +6,14 @@ internal static class Fixtures
     private static readonly string Root = FindRoot();
 
     /// <summary>A fixture of this repository.</summary>
-    public static string Folder(string name) => Path.Combine(Root, "tests", "fixtures", name);
+    public static string Folder(string name) => Path.Combine(RecordedFixtures.Root, name);
 
-    /// <summary>A fixture that only lies beside a checkout (its copy would make the repository large), or null.</summary>
+    /// <summary>A file or folder of the complete recordings beside a checkout (a copy would make the repository large), or null.</summary>
     public static string? Shared(string name)
     {
         var shared = Environment.GetEnvironmentVariable("GENERATED_SHARED") is { Length: > 0 } given ? given : Path.Combine(Root, "..", "shared");
-        var folder = Path.GetFullPath(Path.Combine(shared, "fixtures", name));
-        return Directory.Exists(folder) ? folder : null;
+        var path = Path.GetFullPath(Path.Combine(shared, "fixtures", name));
+        return Path.Exists(path) ? path : null;
     }
 
     private static string FindRoot()

@@ -27,7 +27,7 @@ public sealed class ToolTests(PackedPackages packages)
         using (var facts = JsonDocument.Parse(Generated("inspect llama-7b --json")))
             Assert.Equal(6738415616, facts.RootElement.GetProperty("parameters").GetInt64());
         // Loads libtorch out of the tool's own folder.
-        var llama = Path.Combine(Root, "tests", "fixtures", "llama");
+        var llama = Path.Combine(RecordedFixtures.Root, "llama");
         var checks = Generated($"verify \"{llama}\" --golden \"{Path.Combine(llama, "golden.safetensors")}\"").Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Contains(checks, line => line.Contains("\"logits\"", StringComparison.Ordinal));
         Assert.All(checks, line => Assert.EndsWith("\"ok\":true}", line, StringComparison.Ordinal));

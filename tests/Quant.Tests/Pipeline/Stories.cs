@@ -9,7 +9,7 @@ internal static class Stories
 
     public static string Text => Shared("text", "tinystories_excerpt.txt");
 
-    public static string Fixture(string name) => Path.Combine(Root, "tests", "fixtures", name);
+    public static string Fixture(string name) => Path.Combine(RecordedFixtures.Root, name);
 
     private static string Shared(params string[] parts)
     {

@@ -19,11 +19,8 @@ public sealed class QatSessionTests
 
     private static LoadedModel Load(bool trainable = true)
     {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "Generated.sln")))
-            folder = folder.Parent;
         RuntimeHelpers.RunModuleConstructor(typeof(Generated.Models.LlamaConfig).Module.ModuleHandle);
-        return ModelLoader.Load(Path.Combine(folder.FullName, "tests", "fixtures", "llama"), new LoadOptions { Dtype = ScalarType.Float32, Trainable = trainable });
+        return ModelLoader.Load(Path.Combine(RecordedFixtures.Root, "llama"), new LoadOptions { Dtype = ScalarType.Float32, Trainable = trainable });
     }
 
     /// <summary>The two on random rows that partly are beyond the codes; a value at a tie may go to the next code in a row or two.</summary>

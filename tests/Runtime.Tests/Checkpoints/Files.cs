@@ -5,7 +5,7 @@ namespace Runtime.Tests.Checkpoints;
 /// <summary>The recorded checkpoints, and folders for what a test writes.</summary>
 internal static class Files
 {
-    public static string Fixtures { get; } = Path.Combine(Root(), "tests", "fixtures");
+    public static string Fixtures => RecordedFixtures.Root;
 
     /// <summary>The complete recordings, which are too large for the repository; null where they are not.</summary>
     public static string? SharedFixtures

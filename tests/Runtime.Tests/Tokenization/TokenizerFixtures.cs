@@ -3,16 +3,7 @@ namespace Runtime.Tests.Tokenization;
 /// <summary>Committed fixtures, and folders made for one test.</summary>
 internal static class TokenizerFixtures
 {
-    public static string Path(string file)
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            string candidate = System.IO.Path.Combine(folder.FullName, "tests", "fixtures", "tokenization", file);
-            if (File.Exists(candidate))
-                return candidate;
-        }
-        throw new FileNotFoundException($"tests/fixtures/tokenization/{file} is missing.");
-    }
+    public static string Path(string file) => System.IO.Path.Combine(RecordedFixtures.Root, "tokenization", file);
 }
 
 /// <summary>A folder that is gone after the test.</summary>
