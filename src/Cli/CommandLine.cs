@@ -30,7 +30,7 @@ internal static class CommandLine
         if (parse.Errors.Count > 0)
         {
             var path = string.Join(' ', Help.Path(parse.CommandResult));
-            terminal.Fail($"{parse.Errors[0].Message.TrimEnd('.')}; see {path} --help.");
+            terminal.Fail($"{OneSentence(parse.Errors[0].Message)}; see {path} --help.");
             return BadInput;
         }
 
@@ -87,6 +87,13 @@ internal static class CommandLine
         };
         terminal.Fail(message);
         return code;
+    }
+
+    /// <summary>A message of the parser's without its full stop; what it lists line by line (the values that an option takes) becomes a list in the sentence.</summary>
+    private static string OneSentence(string message)
+    {
+        var lines = message.Split(['\r', '\n'], StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return string.Join(' ', lines.Take(1).Append(string.Join(", ", lines.Skip(1)))).TrimEnd(' ', '.');
     }
 
     /// <summary>libtorch's messages carry a C++ stack after the first line.</summary>

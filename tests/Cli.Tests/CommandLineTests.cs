@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+
 namespace Cli.Tests;
 
 public sealed class CommandLineTests
@@ -7,6 +9,36 @@ public sealed class CommandLineTests
 
     [Fact]
     public async Task UnknownOption_IsWrongUsage_AndNamed() => (await Run.Of("tokenize", "x", "--bogus")).Refused(2, "--bogus", "generated tokenize --help");
+
+    [Theory]
+    [InlineData("convert a b --to onnx", "'onnx'", "'hf', 'paddle'", "generated convert --help")]
+    [InlineData("convert a b --format ggml", "'ggml'", "'safetensors', 'pdparams', 'gptq', 'awq'")]
+    [InlineData("bench m --activations row", "'row'", "'tensor', 'token'", "generated bench --help")]
+    [InlineData("quantize a b", "--recipe", "generated quantize --help")]
+    [InlineData("quantize a b --recipe w8 --window many", "'many'", "--window")]
+    [InlineData("evaluate a b c --text t", "'b'")]
+    public async Task WrongUsage_IsOneSentence(string line, params string[] parts) => (await Run.Of(line.Split(' '))).Refused(2, parts);
+
+    /// <summary>Whatever option a command limits to some values, the refusal of another one is one sentence that lists them.</summary>
+    [Fact]
+    public async Task EveryOptionOfSomeValues_RefusesOthersInOneSentence()
+    {
+        var commands = (await Run.Of("--help")).Ok().Output.Split("Commands:")[1].Split('\n').Select(l => l.Trim().Split(' ')[0]).Where(n => n.Length > 0).ToList();
+        Assert.Contains("quantize", commands);
+        var refused = 0;
+        foreach (var command in commands)
+        {
+            foreach (Match option in Regex.Matches((await Run.Of(command, "--help")).Output, @"^\s+(--[\w-]+) <\w+(\|\w+)+>", RegexOptions.Multiline))
+            {
+                var run = await Run.Of(command, "x", "y", option.Groups[1].Value, "none-of-these");
+                if (run.Error.Contains("none-of-these", StringComparison.Ordinal))
+                    refused++;
+                run.Refused(2);
+            }
+        }
+
+        Assert.True(refused >= 3, $"{refused} options were refused");
+    }
 
     [Fact]
     public async Task Help_HasExamples()

@@ -43,6 +43,17 @@ public sealed class InspectTests
     }
 
     [Fact]
+    public async Task QuantizationConfig_IsNoUnusedKey()
+    {
+        using var folder = Data.Temporary();
+        (await Run.Of("quantize", Data.Fixture("llama"), folder["q"], "--recipe", "w8", "--evaluation-rows", "0")).Ok();
+        var facts = (await Run.Of("inspect", folder["q"], "--json")).Ok().Json.Single();
+        var unknown = facts.GetProperty("unknown_keys").EnumerateArray().Select(k => k.GetString()).ToList();
+        Assert.DoesNotContain("quantization_config", unknown);
+        Assert.Contains("use_cache", unknown);
+    }
+
+    [Fact]
     public async Task Text_IsReadable()
     {
         var run = (await Run.Of("inspect", Data.Fixture("llama"), "--tp", "2")).Ok();

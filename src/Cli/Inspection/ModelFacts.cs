@@ -64,7 +64,7 @@ internal sealed class ModelFacts
     public static ModelFacts Of(string target)
     {
         var found = ModelTarget.Find(target);
-        string[] general = ["model_type", "architectures", "auto_map", "torch_dtype", "dtype", "transformers_version", "_name_or_path"];
+        string[] general = ["model_type", "architectures", "auto_map", "torch_dtype", "dtype", "transformers_version", "_name_or_path", QuantizedFormats.Key];
         return new ModelFacts(target, found.Architecture, found.Config)
         {
             UnknownKeys = [.. found.Reader?.UnknownKeys.Where(key => !general.Contains(key)) ?? []],

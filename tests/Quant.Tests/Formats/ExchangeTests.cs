@@ -16,6 +16,8 @@ public sealed class ExchangeTests
     private static readonly Dictionary<string, SampleOptions> Kinds = new()
     {
         ["groups, asymmetric"] = new() { Bits = 4, GroupSize = 32, Symmetric = false },
+        ["groups, zeros of 0"] = new() { Bits = 4, GroupSize = 32, Symmetric = false, OneSided = true },
+        ["8 bits, zeros of 0"] = new() { Bits = 8, GroupSize = 32, Symmetric = false, OneSided = true },
         ["groups, act-order"] = new() { Bits = 4, GroupSize = 32, Symmetric = false, ActOrder = true },
         ["per channel, symmetric"] = new() { Bits = 4 },
         ["8 bits in groups"] = new() { Bits = 8, GroupSize = 64, Symmetric = false },
@@ -24,6 +26,9 @@ public sealed class ExchangeTests
 
     [Theory]
     [InlineData("llama", "gptq", "groups, asymmetric")]
+    [InlineData("llama", "gptq", "groups, zeros of 0")]
+    [InlineData("llama", "gptq", "8 bits, zeros of 0")]
+    [InlineData("llama", "awq", "groups, zeros of 0")]
     [InlineData("llama", "gptq", "groups, act-order")]
     [InlineData("qwen2", "gptq", "per channel, symmetric")]
     [InlineData("llama", "gptq", "8 bits in groups")]
@@ -67,8 +72,43 @@ public sealed class ExchangeTests
         Assert.All(expected.Zip(logits), pair => Assert.Equal(pair.First, pair.Second, 2e-3));
     }
 
+    /// <summary>
+    /// The first version stores a zero point less one, which for 0 has no code (AutoGPTQ's packer then overwrites the word's other zero
+    /// points); one such point makes the whole file the second version, which stores them as they are.
+    /// </summary>
+    [Theory]
+    [InlineData("groups, asymmetric", "gptq", 1)]
+    [InlineData("groups, zeros of 0", "gptq_v2", 0)]
+    [InlineData("8 bits in groups", "gptq", 1)]
+    [InlineData("8 bits, zeros of 0", "gptq_v2", 0)]
+    [InlineData("per channel, symmetric", "gptq", 1)]
+    public void StoredZeroPoints_AreLessOne_InTheFirstVersionOnly(string kind, string version, int less)
+    {
+        using var folders = new Folders();
+        using var sample = new QuantizedSample("llama", Kinds[kind]);
+        sample.Write(folders["own"]);
+        QuantizedExport.Write(folders["own"], folders["out"], "gptq");
+        Assert.Equal(version, (string?)Read(folders["out"]).Config["quantization_config"]!["checkpoint_format"]);
+        using var file = Checkpoint.Open(folders["out"]);
+        foreach (var ((block, path), state) in sample.States)
+        {
+            var (weight, perWord) = (state.Weight, 32 / state.Weight.Bits);
+            var words = PackedParts.Values<uint>(file, ModelNames.At(sample.Model.Structure.Linear(path).Name, block) + ".qzeros");
+            Assert.Equal(weight.Groups * weight.OutWidth / perWord, words.Length);
+            for (var g = 0; g < weight.Groups; g++)
+                for (var o = 0; o < weight.OutWidth; o++)
+                {
+                    var stored = words[(g * weight.OutWidth + o) / perWord] >> (o % perWord * weight.Bits) & ((1u << weight.Bits) - 1);
+                    var zero = weight.Zeros is { } zeros ? zeros[o * weight.Groups + g] : 1 << (weight.Bits - 1);
+                    Assert.Equal(zero - less, (int)stored);
+                }
+        }
+
+        Assert.Equal(less == 0, sample.States.Values.Any(state => state.Weight.Zeros?.Contains((byte)0) == true));
+    }
+
     [Fact]
-    public void ZeroPointsOfZero_AreWrittenInTheSecondVersion_AndBothAreRead()
+    public void TheSameWords_MeanOneLess_InTheSecondVersion()
     {
         using var folders = new Folders();
         using (var sample = new QuantizedSample("llama", Kinds["groups, asymmetric"]))

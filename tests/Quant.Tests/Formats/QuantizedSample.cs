@@ -20,6 +20,9 @@ internal sealed record SampleOptions
     public int GroupSize { get; init; }
     public bool Symmetric { get; init; } = true;
     public bool ActOrder { get; init; }
+
+    /// <summary>Every third row has no negative weight, so that its zero points are 0.</summary>
+    public bool OneSided { get; init; }
     public ActivationGranularity? Activations { get; init; }
     public bool Transforms { get; init; }
     public bool Biases { get; init; }
@@ -178,6 +181,8 @@ internal sealed class QuantizedSample : IDisposable
         var scales = new float[outWidth * groups];
         var zeros = new byte[scales.Length];
         var largestCode = (1 << _options.Bits) - 1;
+        if (_options.OneSided)
+            weight = [.. weight.Select((w, i) => i / inWidth % 3 == 0 ? Math.Abs(w) : w)];
         for (var o = 0; o < outWidth; o++)
             for (var g = 0; g < groups; g++)
             {

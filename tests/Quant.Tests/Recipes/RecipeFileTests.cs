@@ -141,6 +141,19 @@ public sealed class RecipeFileTests
     [InlineData("""{"overrides": [{"layer": "a", "weight": {}}]}""", "'overrides[0].weight' is not known; did you mean 'overrides[0].weights'?")]
     [InlineData("""{"quant_type": "a8w8_fp8"}""", "'quant_type' is \"a8w8_fp8\"")]
     [InlineData("""{"quant_type": "a8w8", "weights": {}}""", "'quant_type' says again what 'weights'")]
+    [InlineData("""{"smooth": {"pieces": 2}, "smooth_k_piece": 4}""", "'smooth_k_piece' says again what 'smooth.pieces' says")]
+    [InlineData("""{"percdamp": 0.1, "gptq": {"damping": 0.02}}""", "'percdamp' says again what 'gptq.damping' says")]
+    [InlineData("""{"group_size": 64, "weights": {"per": "group", "group_size": 32}}""", "'group_size' says again what 'weights.group_size' says")]
+    [InlineData("""{"weights": {"per": "tensor"}, "weight_quant_method": "groupwise"}""", "'weight_quant_method' says again what 'weights.per' says")]
+    [InlineData("""{"weights": {"observer": "abs_max"}, "weight_quant_method": "mse_channel_wise"}""", "'weight_quant_method' says again what 'weights.observer' says")]
+    [InlineData("""{"weights": {}, "activations": {"observer": "kl"}, "act_quant_method": "avg"}""", "'act_quant_method' says again what 'activations.observer' says")]
+    [InlineData("""{"kv_cache": {"observer": "abs_max"}, "cachekv_quant_method": "avg_headwise"}""", "'cachekv_quant_method' says again what 'kv_cache.observer' says")]
+    [InlineData("""{"shift": {"sampler": "ema"}, "shift_sampler": "none"}""", "'shift_sampler' says again what 'shift.sampler' says")]
+    [InlineData("""{"smooth": {"search": "alpha"}, "smooth_piecewise_search": true}""", "'smooth_piecewise_search' says again what 'smooth.search' says")]
+    [InlineData("""{"weights": {}, "rounding": "to_even", "quant_round_type": 1}""", "'quant_round_type' says again what 'rounding' says")]
+    [InlineData("""{"weights": {}, "gptq": {}, "do_gptq": false}""", "'do_gptq' says again what 'gptq' says")]
+    [InlineData("""{"weights": {}, "do_awq": true, "awq": {"all_linears": false}, "smooth_all_linears": true}""", "'do_awq' says again what 'awq' says")]
+    [InlineData("""{"smooth": {}, "k_piece": 2, "smooth_k_piece": 3}""", "'smooth_k_piece' says again what 'k_piece' says")]
     [InlineData("""{"smooth": {}, "do_gptq": 1}""", "'do_gptq' is 1; it must be true or false")]
     [InlineData("""{"quant_round_type": 2}""", "'quant_round_type' is 2; it must be 0")]
     [InlineData("""{"quant_type": "a8w8", "quant_max_bound": 448}""", "'quant_max_bound' is 448; codes end at 127")]
@@ -168,6 +181,7 @@ public sealed class RecipeFileTests
         Assert.Equal(recipe with { Gptq = new() { Damping = 0.1 } }, RecipeEdit.Set(recipe, "gptq.damping=0.1"));
         Assert.Equal(recipe with { Keep = ["Llama.Head"] }, RecipeEdit.Set(recipe, "keep=[\"Llama.Head\"]"));
         Assert.Equal(recipe with { TensorParallel = 2 }, RecipeEdit.Set(recipe, "tensor_parallel=2"));
+        Assert.Equal(recipe with { Smooth = new() { Search = SmoothSearch.Piecewise, Pieces = 5 } }, RecipeEdit.Set(RecipeEdit.Set(recipe, "smooth_piecewise_search=true"), "k_piece=5"));
     }
 
     [Theory]

@@ -61,6 +61,16 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
         "do_quant_debug", "test_sample", "fp8_type", "llm_int8_threshold",
     ];
 
+    /// <summary>The own key that a key with a translation sets.</summary>
+    private static readonly Dictionary<string, string> SpecialTargets = new(StringComparer.Ordinal)
+    {
+        ["act_quant_method"] = "activations.observer",
+        ["cachekv_quant_method"] = "kv_cache.observer",
+        ["shift_sampler"] = "shift.sampler",
+        ["smooth_piecewise_search"] = "smooth.search",
+        ["quant_round_type"] = "rounding",
+    };
+
     private readonly Dictionary<string, JsonElement> _given = new(StringComparer.Ordinal);
 
     public static IEnumerable<string> All => Switches.Keys.Concat(Options.Keys).Concat(Special).Concat(Idle);
@@ -73,6 +83,23 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
 
     public void Add(string key, JsonElement value) => _given.Add(key, value);
 
+    /// <summary>Refuses a key that sets what an own key, or another of Paddle's, sets as well: one of them would silently win.</summary>
+    /// <param name="said">The own keys that the file has, as <c>smooth.alpha</c>.</param>
+    public void RefuseTwice(IReadOnlySet<string> said)
+    {
+        var setBy = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var (key, value) in _given)
+        {
+            foreach (var target in Targets(key, value))
+            {
+                if (said.Contains(target))
+                    throw keys.Refuse(key, $"says again what '{target}' says");
+                if (!setBy.TryAdd(target, key))
+                    throw keys.Refuse(key, $"says again what '{setBy[target]}' says");
+            }
+        }
+    }
+
     /// <summary>The recipe with all that was given.</summary>
     public QuantRecipe Apply(QuantRecipe recipe)
     {
@@ -80,7 +107,7 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
         foreach (var (key, value) in _given)
             if (Switches.TryGetValue(key, out var name) && keys.Flag(key, value))
                 recipe = On(recipe, key, RecipeSchema.Section(name));
-        if (recipe is { Awq: not null, Smooth: not null } && _given.ContainsKey("do_awq"))
+        if (recipe is { Awq: not null, Smooth: not null } && _given.ContainsKey("do_awq") && _given.ContainsKey("smooth"))
             recipe = recipe with { Smooth = null }; // There, AWQ is a way to smooth and needs smooth to be on.
         foreach (var (key, value) in _given)
         {
@@ -91,6 +118,23 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
         }
 
         return Specials(recipe);
+    }
+
+    /// <summary>The own keys that a key sets.</summary>
+    private IEnumerable<string> Targets(string key, JsonElement value)
+    {
+        if (Switches.TryGetValue(key, out var section))
+            return [RecipeSchema.Key(section)];
+        if (Options.TryGetValue(key, out var option))
+        {
+            // Of the smoothing that AWQ replaces, this option is AWQ's.
+            var sections = key == "smooth_all_linears" && _given.ContainsKey("do_awq") ? new[] { option.Section, Awq } : [option.Section];
+            return sections.Select(name => $"{RecipeSchema.Key(name)}.{RecipeSchema.Key(option.Option)}");
+        }
+
+        if (key == "weight_quant_method")
+            return keys.Text(key, value) == "mse_channel_wise" ? ["weights.per", "weights.observer"] : ["weights.per"];
+        return SpecialTargets.TryGetValue(key, out var target) ? [target] : [];
     }
 
     private QuantRecipe On(QuantRecipe recipe, string key, RecipeSection section)

@@ -32,7 +32,7 @@ public static class RecipeEdit
         }
 
         owner[path[^1]] = Value(assignment[(equals + 1)..]);
-        return RecipeFile.Parse(Encoding.UTF8.GetBytes(root.ToJsonString()), assignment);
+        return RecipeFile.Parse(Encoding.UTF8.GetBytes(root.ToJsonString()), assignment, note: null, isEdited: true);
     }
 
     private static JsonNode? Value(string text)

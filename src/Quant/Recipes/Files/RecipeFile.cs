@@ -40,7 +40,10 @@ public static class RecipeFile
     /// <param name="location">What messages call the text.</param>
     /// <param name="note">Told what the text says without effect.</param>
     /// <exception cref="InvalidInputException">The text is no recipe.</exception>
-    public static QuantRecipe Parse(ReadOnlyMemory<byte> json, string location = "recipe", Action<string>? note = null)
+    public static QuantRecipe Parse(ReadOnlyMemory<byte> json, string location = "recipe", Action<string>? note = null) => Parse(json, location, note, isEdited: false);
+
+    /// <summary>Reads a recipe in which a key of Paddle's may change what own keys say.</summary>
+    internal static QuantRecipe Parse(ReadOnlyMemory<byte> json, string location, Action<string>? note, bool isEdited)
     {
         if (json.Span.StartsWith("\uFEFF"u8))
             json = json[3..];
@@ -48,7 +51,7 @@ public static class RecipeFile
         {
             using var document = JsonDocument.Parse(json, new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
             return document.RootElement.ValueKind == JsonValueKind.Object
-                ? new RecipeReader(location, note).Read(document.RootElement)
+                ? new RecipeReader(location, note, isEdited).Read(document.RootElement)
                 : throw new InvalidInputException($"{location} is no recipe: it must be a JSON object.");
         }
         catch (JsonException e)

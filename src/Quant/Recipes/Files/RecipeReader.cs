@@ -8,11 +8,15 @@ namespace Generated.Quant.Recipes.Files;
 /// Reads a recipe from a JSON object. Keys are the recipe's own (<c>smooth.alpha_min</c>) or PaddleSlim's and PaddleNLP's
 /// (<c>search_alpha_min</c>); what is neither is refused with the nearest key.
 /// </summary>
-internal sealed class RecipeReader(string file, Action<string>? note)
+/// <param name="file">What messages call the file.</param>
+/// <param name="note">Told what it says without effect.</param>
+/// <param name="isEdited">Whether own keys are those of a recipe that a key of Paddle's is to change, and may say what it says.</param>
+internal sealed class RecipeReader(string file, Action<string>? note, bool isEdited = false)
 {
     private const string Name = "name", Keep = "keep", Overrides = "overrides", Layer = "layer";
 
     private readonly RecipeKeys _keys = new(file);
+    private readonly HashSet<string> _said = new(StringComparer.Ordinal);
 
     public QuantRecipe Read(JsonElement root)
     {
@@ -27,6 +31,8 @@ internal sealed class RecipeReader(string file, Action<string>? note)
                 recipe = Own(recipe, property);
         }
 
+        if (!isEdited)
+            paddle.RefuseTwice(_said);
         recipe = paddle.Apply(recipe);
         // Overrides start from the recipe's formats, which may stand behind them in the file.
         return root.TryGetProperty(Overrides, out var overrides) ? recipe with { Overrides = ReadOverrides(recipe, overrides) } : recipe;
@@ -35,6 +41,7 @@ internal sealed class RecipeReader(string file, Action<string>? note)
     private QuantRecipe Own(QuantRecipe recipe, JsonProperty property)
     {
         var (key, value) = (property.Name, property.Value);
+        _said.Add(key);
         if (key == Name)
             return recipe with { Name = _keys.Text(key, value) };
         if (key == Keep)
@@ -59,6 +66,7 @@ internal sealed class RecipeReader(string file, Action<string>? note)
         {
             var option = options.FirstOrDefault(o => RecipeSchema.Key(o.Name) == property.Name)
                 ?? throw Unknown(key + ".", property.Name, [.. options.Select(o => RecipeSchema.Key(o.Name))]);
+            _said.Add($"{key}.{property.Name}");
             section = option.With(section, _keys.Value(option, $"{key}.{property.Name}", property.Value));
         }
 
