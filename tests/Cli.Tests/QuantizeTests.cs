@@ -46,6 +46,45 @@ public sealed class QuantizeTests
         Assert.False(Directory.Exists(folder["q"]));
     }
 
+    [Theory]
+    [InlineData("w4-gptq", "gptq")]
+    [InlineData("w8", "gptq")]
+    [InlineData("w4-awq", "awq")]
+    public async Task Quantize_InALayoutOfOthers_GivesWhatConvertGivesAfterwards(string recipe, string layout)
+    {
+        using var folder = Data.Temporary();
+        var calibration = Tokens(folder, 24, 24);
+        string[] Command(string target, params string[] more) =>
+            ["quantize", Data.Fixture("llama"), folder[target], "--recipe", recipe, "--calibration", calibration, "--to", "0.5", "--set", "weights.group_size=32", "--set", "keep=[\"Llama.Head\"]", .. more];
+        (await Run.Of(Command("own"))).Ok();
+        (await Run.Of("convert", folder["own"], folder["converted"], "--format", layout)).Ok();
+        var report = (await Run.Of(Command("direct", "--format", layout, "--json"))).Ok().Json.Single().GetProperty("report");
+        foreach (var file in Directory.EnumerateFiles(folder["converted"]).Select(Path.GetFileName))
+            Assert.True(File.ReadAllBytes(folder["converted", file!]).AsSpan().SequenceEqual(File.ReadAllBytes(folder["direct", file!])), $"{file} differs");
+        Assert.Equal(["quantization_report.json"], Directory.EnumerateFileSystemEntries(folder["direct"]).Select(Path.GetFileName).Except(Directory.EnumerateFiles(folder["converted"]).Select(Path.GetFileName)));
+        Assert.Equal(new FileInfo(folder["direct", "model.safetensors"]).Length, report.GetProperty("file_bytes_after").GetInt64());
+        Assert.False(Directory.Exists(folder["direct"] + ".partial"));
+    }
+
+    [Theory]
+    [InlineData("awq", "4 bits only", "w8", "--set", "keep=[\"Llama.Head\"]")]
+    [InlineData("awq", "act-order (quantize with gptq.static_groups", "w4-gptq", "--set", "weights.group_size=32", "--set", "keep=[\"Llama.Head\"]")]
+    [InlineData("awq", "keep it when quantizing", "w4-awq", "--set", "weights.group_size=32")]
+    [InlineData("gptq", "its input is quantized too", "w8a8")]
+    [InlineData("gptq", "an operation is inserted", "w8", "--set", "smooth.all_linears=true")]
+    [InlineData("gptq", "a shift gave the norm a bias", "w8", "--set", "shift={}")]
+    [InlineData("gptq", "no linear is quantized", "kv8")]
+    [InlineData("gptq", "the embedding is quantized", "w8", "--set", "embedding={}")]
+    [InlineData("gptq", "keys and values", "w8", "--set", "kv_cache={}")]
+    [InlineData("gptq", "bits or group size", "w8", "--set", "overrides=[{\"layer\":\"LlamaBlock.Q\",\"weights\":{\"bits\":4}}]")]
+    public async Task Quantize_WhatALayoutCannotHold_IsRefusedBeforeAnythingIsRead(string layout, string reason, string recipe, params string[] more)
+    {
+        using var folder = Data.Temporary();
+        // Were it read, the calibration file that is not there would be the error.
+        (await Run.Of(["quantize", Data.Fixture("llama"), folder["q"], "--recipe", recipe, "--calibration", folder["none.jsonl"], "--format", layout, .. more])).Refused(2, reason, recipe, layout);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
+    }
+
     /// <summary>Norms and head of a model this small outweigh what its weights save, or its kernels are no faster: --strict says so by the exit code.</summary>
     [Fact]
     public async Task Quantize_Strict_FailsExactlyWhereItWarns()

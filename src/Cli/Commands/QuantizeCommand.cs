@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Generated.Native;
 using Generated.Quant.Calibration;
+using Generated.Quant.Formats.Exchange;
 using Generated.Quant.Pipeline;
 using Generated.Quant.Recipes;
 using Generated.Quant.Recipes.Files;
@@ -14,6 +15,7 @@ namespace Generated.Cli.Commands;
 internal static class QuantizeCommand
 {
     private const int ListedLinears = 5;
+    private const string Own = "own";
 
     public static Command Create(Terminal terminal)
     {
@@ -31,13 +33,15 @@ internal static class QuantizeCommand
         var groupSize = new Option<int?>("--group-size") { Description = $"Inputs that share a scale in 4 bits. Default: {NamedRecipes.DefaultGroupSize}.", HelpName = "n" };
         var set = new Option<string[]>("--set") { Description = "Changes an option of the recipe, by its key in a file; may be repeated.", HelpName = "key=value" };
         var ranks = new Option<int>("--tp") { Description = "Tensor-parallel degree that the result has to run at.", DefaultValueFactory = _ => 1, HelpName = "n" };
+        var format = new Option<string>("--format") { Description = "own, or for other libraries gptq or awq, which have weights only.", DefaultValueFactory = _ => Own };
+        format.AcceptOnlyFromAmong([Own, .. QuantizedExport.Layouts]);
         var strict = new Option<bool>("--strict") { Description = "Fails where the result is larger or slower than before." };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replaces the target folder." };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N.", DefaultValueFactory = _ => "cpu", HelpName = "device" };
         var json = new Option<bool>("--json") { Description = "Writes JSON." };
         var command = new Command("quantize", "Quantizes a checkpoint, one block in memory at a time. Started again after an interruption, it goes on where it stopped.")
         {
-            source, target, recipe, calibration, from, to, window, rows, pack, evaluation, evaluated, groupSize, set, ranks, strict, overwrite, device, json,
+            source, target, recipe, calibration, from, to, window, rows, pack, evaluation, evaluated, groupSize, set, ranks, format, strict, overwrite, device, json,
         };
         command.SetAction((parse, cancellation) => OffThread.Run(() =>
         {
@@ -60,6 +64,7 @@ internal static class QuantizeCommand
                 EvaluationFile = parse.GetValue(evaluation),
                 EvaluationRows = parse.GetValue(evaluated),
                 Device = Devices.Parse(parse.GetRequiredValue(device)),
+                Layout = parse.GetRequiredValue(format) is var layout && layout == Own ? null : layout,
                 Overwrite = parse.GetValue(overwrite),
             };
             var report = terminal.WithProgress($"Quantizing {Path.GetFileName(Path.TrimEndingDirectorySeparator(options.Source))}", progress =>
@@ -76,6 +81,7 @@ internal static class QuantizeCommand
             "quantize ./llama ./llama-w8a8 --recipe w8a8-smooth --calibration wiki.train.txt",
             "quantize ./llama ./llama-w4 --recipe w4-smooth-gptq --calibration chats.jsonl --to 1 --evaluation wiki.test.txt --strict",
             "quantize ./llama ./llama-w8a8 --recipe w8a8-smooth --set smooth.search=alpha --set keep=[\"Llama.Head\"] --calibration wiki.train.txt",
+            "quantize ./llama ./llama-gptq --recipe w4-gptq --calibration wiki.train.txt --format gptq",
             "quantize ./llama ./llama-mine --recipe mine.json --calibration tokens.safetensors --device cuda --json");
     }
 

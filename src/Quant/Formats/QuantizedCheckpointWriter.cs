@@ -27,11 +27,13 @@ public sealed class QuantizedCheckpointWriter : IDisposable
     private const string ManifestKey = "generated";
     private const string StateFile = "quantization.state";
     private const string Work = "work";
+    private const string Rewritten = "rewritten";
 
     private readonly QuantizedCheckpointPlan _plan;
     private readonly FolderTransaction _transaction;
     private readonly SortedSet<int> _done = [];
     private readonly Dictionary<string, string> _patterns;
+    private bool _isSealed;
 
     private QuantizedCheckpointWriter(QuantizedCheckpointPlan plan, FolderTransaction transaction)
     {
@@ -132,6 +134,17 @@ public sealed class QuantizedCheckpointWriter : IDisposable
     /// <exception cref="InvalidOperationException">A part is missing.</exception>
     public void Complete()
     {
+        if (!_isSealed)
+            Seal();
+        _transaction.Commit();
+    }
+
+    /// <summary>Brings the folder to its final content, still under its temporary name.</summary>
+    /// <param name="rewrite">Writes the finished folder (first argument) in another layout to a second one, which takes its place; null for the own format.</param>
+    /// <returns>The folder; what is put there now is part of the result.</returns>
+    /// <exception cref="InvalidOperationException">A part is missing.</exception>
+    internal string Seal(Action<string, string>? rewrite = null)
+    {
         var missing = Enumerable.Range(Ends, _plan.Blocks + 1).Where(part => !_done.Contains(part)).ToList();
         if (missing.Count > 0)
             throw new InvalidOperationException($"Parts {string.Join(", ", missing)} are not written.");
@@ -144,12 +157,28 @@ public sealed class QuantizedCheckpointWriter : IDisposable
             shards.Add(new ShardPlan.Shard(Path.GetFileName(PathOf(part)), [.. file.Tensors.Values]));
         }
 
-        AtomicFile.WriteAllBytes(Path.Combine(_transaction.Folder, "model.safetensors.index.json"), ShardPlan.Index(shards));
+        var folder = _transaction.Folder;
+        AtomicFile.WriteAllBytes(Path.Combine(folder, "model.safetensors.index.json"), ShardPlan.Index(shards));
         WriteConfig(Manifest.Join(manifests));
-        CheckpointFolder.CopyCompanions(_plan.Source, _transaction.Folder);
+        CheckpointFolder.CopyCompanions(_plan.Source, folder);
+        var other = Path.Combine(folder, Rewritten);
+        rewrite?.Invoke(folder, other);
+        // From here on a run that is interrupted begins anew.
+        File.Delete(Path.Combine(folder, StateFile));
         Directory.Delete(WorkFolder, recursive: true);
-        File.Delete(Path.Combine(_transaction.Folder, StateFile));
-        _transaction.Commit();
+        if (rewrite is not null)
+            Replace(folder, other);
+        _isSealed = true;
+        return folder;
+    }
+
+    private static void Replace(string folder, string other)
+    {
+        foreach (var file in Directory.EnumerateFiles(folder).ToList())
+            File.Delete(file);
+        foreach (var file in Directory.EnumerateFiles(other).ToList())
+            File.Move(file, Path.Combine(folder, Path.GetFileName(file)));
+        Directory.Delete(other, recursive: true);
     }
 
     /// <summary>Without <see cref="Complete"/>, leaves the parts for a run that continues.</summary>

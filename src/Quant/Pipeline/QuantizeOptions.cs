@@ -32,6 +32,9 @@ public sealed record QuantizeOptions
     /// <summary>Where units are loaded to; they compute in float32.</summary>
     public Device Device { get; init; } = CPU;
 
+    /// <summary>Layout of other libraries that the result is written in, of <see cref="Formats.Exchange.QuantizedExport.Layouts"/>; null for the own format.</summary>
+    public string? Layout { get; init; }
+
     /// <summary>Whether a target that is there is replaced.</summary>
     public bool Overwrite { get; init; }
 

@@ -4,12 +4,15 @@ using System.Text;
 using Generated.Architectures;
 using Generated.Checkpoints;
 using Generated.Checkpoints.Writing;
+using Generated.Layers;
 using Generated.Loading;
 using Generated.Quant.Calibration;
 using Generated.Quant.Formats;
+using Generated.Quant.Formats.Exchange;
 using Generated.Quant.Layers;
 using Generated.Quant.Recipes;
 using Generated.Quant.Recipes.Files;
+using static TorchSharp.torch;
 
 namespace Generated.Quant.Pipeline;
 
@@ -29,6 +32,8 @@ public static class Quantizer
         ArgumentNullException.ThrowIfNull(options);
         using var model = StreamedModel.Open(options.Source, options.Device);
         var findings = RecipeChecks.Check(options.Recipe, model.Structure, model.Architecture.Name, model.BlockCount);
+        if (options.Layout is { } layout)
+            RefuseLayout(layout, options.Recipe, model);
         var (calibration, heldOut) = Tokens(options, model);
         using var writer = QuantizedCheckpointWriter.Begin(Plan(options, model, calibration, heldOut));
         if (options.Recipe.Qat is not null)
@@ -60,12 +65,19 @@ public static class Quantizer
 
     private static QuantizationReport Finish(QuantizeOptions options, QuantizedCheckpointWriter writer, QuantizationReport report)
     {
-        var folder = Path.GetDirectoryName(writer.WorkFolder)!;
+        var folder = writer.Seal(options.Layout is { } layout ? (from, to) => QuantizedExport.Write(from, to, layout, overwrite: true) : null);
         report = report with { FileBytesAfter = Directory.EnumerateFiles(folder, "*.safetensors").Sum(file => new FileInfo(file).Length) };
         AtomicFile.WriteAllBytes(Path.Combine(folder, QuantizationReport.FileName), report.ToJson());
         writer.Complete();
         options.Progress?.Report(1);
         return report;
+    }
+
+    /// <summary>Refuses now what could not be written in a layout of other libraries after hours of work.</summary>
+    private static void RefuseLayout(string layout, QuantRecipe recipe, StreamedModel model)
+    {
+        using var shapes = model.Architecture.Create(model.Config, new BuildOptions { Device = META });
+        ExchangeRules.Check(QuantizedExport.Layout(layout), PlannedManifest.Of(recipe, shapes), ModelNames.Linears(shapes), $"What recipe '{recipe.Name}' makes of {model.Directory}");
     }
 
     private static (CalibrationSet? Calibration, CalibrationSet? HeldOut) Tokens(QuantizeOptions options, StreamedModel model)

@@ -38,6 +38,8 @@ public sealed class FixtureTests
             var report = Quantizer.Run(Options(name, recipe, target, calibration));
             using var loaded = QuantizedLoader.Load(target, new LoadOptions { Dtype = torch.ScalarType.Float32 });
             var distance = Fixtures.Distance(Fixtures.Logits(loaded.Model, batch), expected);
+            if (Difference(PlannedManifest.Of(NamedRecipes.Get(recipe, 32), exact.Model), Manifest.Read(ConfigReader.Load(target))) is { } difference)
+                failures.Add($"{recipe}: {difference}");
             var (allowed, decibels) = Allowed(name, recipe);
             if (!(distance <= allowed))
                 failures.Add(FormattableString.Invariant($"{recipe}: logits are off by {distance:0.000}, {allowed} is allowed"));
@@ -90,6 +92,17 @@ public sealed class FixtureTests
         Assert.Equal(report.CalibrationHash, described.String("calibration_hash"));
         Assert.All(report.Linears, linear => Assert.Equal("gptq", linear.Method));
         Assert.True(File.Exists(Path.Combine(folder["q"], QuantizationReport.FileName)));
+    }
+
+    /// <summary>In what the checkpoint that was foreseen is not the one that was written.</summary>
+    private static string? Difference(Manifest planned, Manifest written)
+    {
+        var differing = planned.Linears.Keys.Union(written.Linears.Keys).FirstOrDefault(l => planned.Linears.GetValueOrDefault(l) != written.Linears.GetValueOrDefault(l));
+        if (differing is not null)
+            return $"'{differing}' was planned as {planned.Linears.GetValueOrDefault(differing)} and written as {written.Linears.GetValueOrDefault(differing)}";
+        return planned.NormBiases.SetEquals(written.NormBiases) && planned.KvLayers.SetEquals(written.KvLayers) && planned.Embedding == written.Embedding
+            ? null
+            : $"planned were {planned.ToText()}, written {written.ToText()}";
     }
 
     /// <summary>

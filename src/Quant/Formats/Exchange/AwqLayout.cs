@@ -25,7 +25,7 @@ internal sealed class AwqLayout : IExchangeLayout
         if (format.Bits != Bits)
             return $"it has 4 bits only, not {format.Bits}";
         if (format.HasOrder)
-            return "it has no group index for act-order";
+            return "it has no group index for act-order (quantize with gptq.static_groups or without gptq.act_order)";
         if (outWidth % PerWord != 0)
             return $"its words hold {PerWord} outputs, which do not divide {outWidth}";
         return format.GroupSize != 0 && inWidth % format.GroupSize != 0 ? $"its groups of {format.GroupSize} do not divide {inWidth} inputs" : null;

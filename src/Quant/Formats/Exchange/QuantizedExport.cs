@@ -37,7 +37,8 @@ public static class QuantizedExport
         using var shapes = architecture.Create(typed, new BuildOptions { Device = META });
         using var file = Checkpoint.Open(source);
         var linears = ModelNames.Linears(shapes);
-        var common = Common(form, manifest, linears, file, source);
+        ExchangeRules.Check(form, manifest, linears, source);
+        var common = Common(manifest, linears, file);
         var plan = Plan(form, manifest, linears, file);
         using var transaction = FolderTransaction.Begin(target, overwrite);
         using (var writer = CheckpointWriter.Create(transaction.Folder, plan.SelectMany(p => p.Tensors)))
@@ -67,49 +68,20 @@ public static class QuantizedExport
         _ => throw new InvalidInputException($"The layout '{name}' is not known: use {string.Join(" or ", Layouts)}."),
     };
 
-    private static ExchangeConfig Common(IExchangeLayout form, Manifest manifest, IReadOnlyDictionary<string, NamedLinear> linears, ITensorSource file, string source)
+    private static ExchangeConfig Common(Manifest manifest, IReadOnlyDictionary<string, NamedLinear> linears, ITensorSource file)
     {
         var quantized = manifest.Linears.Where(l => l.Value.IsQuantized).ToList();
-        var first = quantized.Count > 0 ? quantized[0].Value : throw Refused(null, "no linear is quantized");
-        if (manifest.NormBiases.Count > 0)
-            throw Refused(manifest.NormBiases.First(), "a shift gave the norm a bias, which other libraries do not load");
-        if (manifest.KvLayers.Count > 0)
-            throw Refused(null, "keys and values are kept in 8 bits");
-        if (manifest.Embedding is not null)
-            throw Refused(null, "the embedding is quantized");
-        foreach (var (name, format) in manifest.Linears)
-        {
-            var place = linears[name].Linear;
-            if (format.IsQuantized && linears[name].Slot.Block < 0 && !form.TakesHead)
-                throw Refused(name, "readers of the layout expect everything outside blocks in floats: keep it when quantizing");
-            if (format.HasShift || format.HasDivisor)
-                throw Refused(name, "an operation is inserted in front of it");
-            if (format.Activations is not null)
-                throw Refused(name, "its input is quantized too");
-            if (format.HasBias && place.Bias is null)
-                throw Refused(name, "it has a bias that the architecture does not declare");
-            if (format.IsQuantized && (format.Bits != first.Bits || Size(format, place) != Size(first, linears[quantized[0].Key].Linear)))
-                throw Refused(name, "its bits or group size are not those of the other linears");
-            if (format.IsQuantized && form.Refusal(format, place.OutWidth, place.InWidth) is { } reason)
-                throw Refused(name, reason);
-        }
-
         return new ExchangeConfig
         {
-            Bits = first.Bits,
+            Bits = quantized[0].Value.Bits,
             GroupSize = quantized.Max(l => l.Value.GroupSize),
             ActOrder = quantized.Any(l => l.Value.HasOrder),
             Symmetric = quantized.All(l => !l.Value.HasZeros),
+            // The first version cannot store a zero point of 0: it would be −1.
             ZerosLessOne = !quantized.Where(l => l.Value.HasZeros).Any(l => PackedParts.Values<byte>(file, l.Key + LinearTensors.Zeros).Contains((byte)0)),
             Kept = [.. linears.Where(l => l.Value.Slot.Block >= 0 && !quantized.Any(q => q.Key == l.Key)).Select(l => l.Key)],
             Head = quantized.Any(l => linears[l.Key].Slot.Block < 0),
         };
-
-        // A row of one group is of any size that covers it.
-        int Size(LinearFormat format, Linear place) => format.GroupSize == 0 && quantized.Max(l => l.Value.GroupSize) >= place.InWidth ? quantized.Max(l => l.Value.GroupSize) : format.GroupSize;
-
-        InvalidInputException Refused(string? name, string reason) =>
-            new($"{source} cannot be written in the {form.Method} layout{(name is null ? "" : $": '{name}'")}, because {reason}.");
     }
 
     private static List<Piece> Plan(IExchangeLayout form, Manifest manifest, IReadOnlyDictionary<string, NamedLinear> linears, ITensorSource file)
