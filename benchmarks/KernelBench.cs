@@ -67,6 +67,8 @@ internal static unsafe class KernelBench
             var format = Enum.Parse<WeightFormat>(type.ToString());
             cases.Add(new Case($"MatVec {name}", bytes, copies,
                 i => MatVec.Multiply(format, (void*)pointers[i], x, null, y, rows, width, outputs)));
+            if (rows > 1)
+                cases.Add(new Case($"MatMul {name}", bytes, copies, i => MatMul.Multiply(format, (void*)pointers[i], x, null, y, rows, width, outputs)));
         }
         AddPacked(cases, options, memory, x, y);
         return cases;

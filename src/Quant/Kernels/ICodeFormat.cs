@@ -29,6 +29,9 @@ internal unsafe interface ICodeFormat
     /// <summary>The same for two rows of activations, in the same order of additions.</summary>
     static abstract void DotAvx2(byte* codes, short* x, float* xScales, short* z, float* zScales, int blocks, int blocksPerGroup, out float first, out float second);
 
+    /// <summary>One block of codes as int16, columns 0 to 15 and 16 to 31.</summary>
+    static abstract (Vector256<short> Low, Vector256<short> High) Widen(byte* codes);
+
     /// <summary>The sum of one group, exactly.</summary>
     static abstract int GroupSum(byte* codes, short* x, int blocks);
 

@@ -27,10 +27,10 @@ internal readonly unsafe struct Int16Activations
     /// <summary>[rows, GroupsPadded] scales; the padding is 0.</summary>
     public readonly float* Scales;
 
-    /// <summary>[rows, GroupsPadded] sums of a group's codes (integers, exact).</summary>
+    /// <summary>[rows, GroupsPadded] scale · Σ codes of a group: what a weight of ones would give.</summary>
     public readonly float* Sums;
 
-    /// <summary>[rows] Σ over groups of scale · sum: what a weight of ones would give.</summary>
+    /// <summary>[rows] Σ over groups of that.</summary>
     public readonly float* Totals;
 
     public readonly int Blocks;
@@ -56,25 +56,18 @@ internal readonly unsafe struct Int16Activations
     /// <param name="width">Values per row.</param>
     /// <param name="blocksPerGroup">Group size in blocks.</param>
     /// <param name="order">Column j of the result is column order[j] of x; null keeps the order.</param>
-    public static Int16Activations Quantize(KernelPath path, float* x, int rows, int width, int blocksPerGroup, int* order)
+    /// <param name="team">Threads to use.</param>
+    public static Int16Activations Quantize(KernelPath path, float* x, int rows, int width, int blocksPerGroup, int* order, ThreadTeam team)
     {
         var blocks = (width + Block - 1) / Block;
         var groups = (blocks + blocksPerGroup - 1) / blocksPerGroup;
         var groupsPadded = (groups + 7) & ~7;
         var padded = blocks * Block;
-        var memory = Scratch.Take(rows * (padded * 2L + groupsPadded * 8L + 4) + padded * 4L);
+        var partition = RowPartition.Of(rows, width * (long)sizeof(float), team.Size, multiple: 1);
+        var memory = Scratch.Take(rows * (padded * 2L + groupsPadded * 8L + 4) + partition.Chunks * padded * 4L);
         var result = new Int16Activations(memory, rows, blocks, blocksPerGroup, groups, groupsPadded);
-        var gathered = result.Totals + rows;
-        for (var row = 0; row < rows; row++)
-        {
-            var source = x + (long)row * width;
-            if (order != null || padded != width)
-            {
-                Gather(source, width, order, gathered, padded);
-                source = gathered;
-            }
-            result.QuantizeRow(path, source, row);
-        }
+        var job = new Job { Path = path, Partition = partition, Result = result, X = x, Width = width, Order = order, Gathered = result.Totals + rows };
+        team.Run(ref job, partition.Chunks);
         return result;
     }
 
@@ -119,17 +112,46 @@ internal readonly unsafe struct Int16Activations
             if (!float.IsFinite(largest) || largest < Smallest)
             {
                 new Span<short>(codes + start, count).Clear();
-                scales[group] = float.IsFinite(largest) ? 0 : float.NaN;
-                sums[group] = 0;
+                scales[group] = sums[group] = float.IsFinite(largest) ? 0 : float.NaN;
                 continue;
             }
             scales[group] = largest / Levels;
             var sum = path == KernelPath.Avx2
                 ? RoundAvx2(x + start, Levels / largest, codes + start, count)
                 : RoundPortable(x + start, Levels / largest, codes + start, count);
-            sums[group] = sum;
+            sums[group] = scales[group] * sum;
         }
-        Totals[row] = RowKernels.Dot(scales, sums, GroupsPadded);
+        var total = Vector256<float>.Zero;
+        for (var group = 0; group < GroupsPadded; group += 8)
+            total += Vector256.Load(sums + group);
+        Totals[row] = Vector256.Sum(total);
+    }
+
+    private struct Job : ITeamJob
+    {
+        public KernelPath Path;
+        public RowPartition Partition;
+        public Int16Activations Result;
+        public float* X;
+        public int Width;
+        public int* Order;
+        public float* Gathered;
+
+        public readonly void Execute(int chunk)
+        {
+            var padded = Result.Blocks * Block;
+            var gathered = Gathered + (long)chunk * padded;
+            for (var row = Partition.Start(chunk); row < Partition.End(chunk); row++)
+            {
+                var source = X + (long)row * Width;
+                if (Order != null || padded != Width)
+                {
+                    Gather(source, Width, Order, gathered, padded);
+                    source = gathered;
+                }
+                Result.QuantizeRow(Path, source, row);
+            }
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

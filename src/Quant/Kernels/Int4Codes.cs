@@ -82,6 +82,13 @@ internal readonly unsafe struct Int4Codes : ICodeFormat
         second = Vector256.Sum(zSum);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector256<short> Low, Vector256<short> High) Widen(byte* codes)
+    {
+        var pair = Avx2.ConvertToVector256Int16(codes);
+        return (pair & Vector256.Create((short)0xF), pair >>> 4);
+    }
+
     public static int GroupSum(byte* codes, short* x, int blocks)
     {
         var mask = Vector128.Create((short)0xF);

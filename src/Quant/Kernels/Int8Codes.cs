@@ -55,7 +55,7 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
             Vector256<int> xGroup = default, zGroup = default;
             for (; i < groupEnd; i += Block)
             {
-                Vector256<short> low = Widen(codes + i), high = Widen(codes + i + 16);
+                var (low, high) = Widen(codes + i);
                 xGroup += Avx2.MultiplyAddAdjacent(low, Load(x, i)) + Avx2.MultiplyAddAdjacent(high, Load(x + 16, i));
                 zGroup += Avx2.MultiplyAddAdjacent(low, Load(z, i)) + Avx2.MultiplyAddAdjacent(high, Load(z + 16, i));
             }
@@ -78,6 +78,10 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
             sum += Products(codes + i, x, i);
         return Vector256.Sum(sum);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static (Vector256<short> Low, Vector256<short> High) Widen(byte* codes)
+        => (Avx2.ConvertToVector256Int16((sbyte*)codes), Avx2.ConvertToVector256Int16((sbyte*)codes + 16));
 
     public static int GroupSum(byte* codes, short* x, int blocks)
     {
@@ -103,11 +107,11 @@ internal readonly unsafe struct Int8Codes : ICodeFormat
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> Widen(byte* codes) => Avx2.ConvertToVector256Int16((sbyte*)codes);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Products(byte* codes, short* x, nint i)
-        => Avx2.MultiplyAddAdjacent(Widen(codes), Load(x, i)) + Avx2.MultiplyAddAdjacent(Widen(codes + 16), Load(x + 16, i));
+    {
+        var (low, high) = Widen(codes);
+        return Avx2.MultiplyAddAdjacent(low, Load(x, i)) + Avx2.MultiplyAddAdjacent(high, Load(x + 16, i));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> Load(short* x, nint i) => Vector256.Load((short*)((byte*)x + 2 * i));

@@ -9,6 +9,9 @@ internal static unsafe class IntegerProduct
     private const float Largest = 127;
     private const float Lowest = -128;
 
+    /// <summary>Rows that are made into integers at a time, which bounds the working memory.</summary>
+    private const int MostRows = 384;
+
     /// <summary>Activations that stay in the second-level cache while the weights pass by.</summary>
     private const int BlockBytes = 256 * 1024;
 
@@ -17,20 +20,37 @@ internal static unsafe class IntegerProduct
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         if (activationScale is { } given && !(given > 0 && float.IsFinite(given)))
             throw new InvalidInputException($"The activation scale {given} is not a positive number; calibrate the layer again.");
-        if (rows == 0)
-            return;
-        var padded = shape.Blocks * Int16Activations.Block;
-        var memory = Scratch.Take(rows * (padded * (long)sizeof(short) + sizeof(float)) + padded * (long)sizeof(float));
-        var values = (float*)memory;
-        var codes = (short*)(values + padded);
-        var scales = (float*)(codes + (long)rows * padded);
-        for (var row = 0; row < rows; row++)
+        for (var row = 0; row < rows; row += MostRows)
         {
-            Int16Activations.Gather(x + (long)row * shape.InWidth, shape.InWidth, storage.Order, values, padded);
-            scales[row] = Round(values, padded, rowScales == null ? activationScale : rowScales[row], codes + (long)row * padded);
+            var count = Math.Min(MostRows, rows - row);
+            MultiplyRows(path, storage, shape, x + (long)row * shape.InWidth, bias, y + (long)row * shape.OutWidth, count, activationScale, rowScales == null ? null : rowScales + row, team);
         }
+    }
 
-        var partition = RowPartition.Of(shape.OutWidth, storage.RowBytes * rows, team.Size, multiple: 1);
+    private static void MultiplyRows(KernelPath path, PackedStorage storage, PackedShape shape, float* x, float* bias, float* y, int rows, float? activationScale, float* rowScales, ThreadTeam team)
+    {
+        var padded = shape.Blocks * Int16Activations.Block;
+        var rowPartition = RowPartition.Of(rows, padded * (long)sizeof(float), team.Size, multiple: 1);
+        var values = (float*)Scratch.Take(rows * (padded * (long)sizeof(short) + sizeof(float)) + rowPartition.Chunks * padded * (long)sizeof(float));
+        var codes = (short*)(values + (long)rowPartition.Chunks * padded);
+        var scales = (float*)(codes + (long)rows * padded);
+        var round = new RoundJob
+        {
+            Partition = rowPartition,
+            X = x,
+            Order = storage.Order,
+            Width = shape.InWidth,
+            Padded = padded,
+            HasScale = activationScale is not null,
+            Scale = activationScale ?? 0,
+            RowScales = rowScales,
+            Values = values,
+            Codes = codes,
+            Scales = scales,
+        };
+        team.Run(ref round, rowPartition.Chunks);
+
+        var partition = RowPartition.Of(shape.OutWidth, storage.RowBytes * rows, team.Size, IntegerTile.Outputs);
         var job = new Job
         {
             Path = path,
@@ -69,6 +89,32 @@ internal static unsafe class IntegerProduct
     {
         var rounded = Vector256.Round(Vector256.Load(x) / Vector256.Create(scale), MidpointRounding.ToEven);
         return Vector256.ConvertToInt32Native(Vector256.MinNative(Vector256.MaxNative(rounded, Vector256.Create(Lowest)), Vector256.Create(Largest)));
+    }
+
+    private struct RoundJob : ITeamJob
+    {
+        public RowPartition Partition;
+        public float* X;
+        public int* Order;
+        public int Width;
+        public int Padded;
+        public bool HasScale;
+        public float Scale;
+        public float* RowScales;
+        public float* Values;
+        public short* Codes;
+        public float* Scales;
+
+        public readonly void Execute(int chunk)
+        {
+            var values = Values + (long)chunk * Padded;
+            for (var row = Partition.Start(chunk); row < Partition.End(chunk); row++)
+            {
+                Int16Activations.Gather(X + (long)row * Width, Width, Order, values, Padded);
+                float? scale = RowScales != null ? RowScales[row] : HasScale ? Scale : null;
+                Scales[row] = Round(values, Padded, scale, Codes + (long)row * Padded);
+            }
+        }
     }
 
     private struct Job : ITeamJob

@@ -56,7 +56,10 @@ public abstract unsafe class PackedMatrix : IDisposable
     /// </summary>
     public abstract ReadOnlySpan<byte> Packed { get; }
 
-    /// <summary>y = x · Wᵀ + bias, for few rows (decoding). For many, <see cref="Dequantize(float*, int, int, ThreadTeam?)"/> and a float product are faster.</summary>
+    /// <summary>
+    /// y = x · Wᵀ + bias, for one row (decoding) or many (a prompt). Without AVX2, <see cref="Dequantize(float*, int, int, ThreadTeam?)"/> and a float
+    /// product are faster for more than a few.
+    /// </summary>
     /// <param name="x">[rows, InWidth] float32.</param>
     /// <param name="bias">[OutWidth] float32, or null.</param>
     /// <param name="y">[rows, OutWidth] float32; must not overlap <paramref name="x"/>.</param>

@@ -7,16 +7,25 @@ namespace Generated.Quant.Kernels;
 internal static unsafe class PackedProduct<TFormat>
     where TFormat : struct, ICodeFormat
 {
+    /// <summary>Rows that are made into integers at a time, which bounds the working memory.</summary>
+    private const int MostRows = 384;
+
+    /// <summary>Activations that stay in the second-level cache while the weights pass by.</summary>
+    private const int BlockBytes = 384 * 1024;
+
     public static void Multiply(KernelPath path, PackedStorage storage, PackedShape shape, float* x, float* bias, float* y, int rows, ThreadTeam team)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
-        if (rows == 0)
-            return;
-        var activations = Int16Activations.Quantize(path, x, rows, shape.InWidth, shape.BlocksPerGroup, storage.Order);
-        if (storage.HalfScales)
-            Run<ushort, Float16>(path, storage, shape, activations, bias, y, rows, team);
-        else
-            Run<float, Float32>(path, storage, shape, activations, bias, y, rows, team);
+        for (var row = 0; row < rows; row += MostRows)
+        {
+            var count = Math.Min(MostRows, rows - row);
+            var activations = Int16Activations.Quantize(path, x + (long)row * shape.InWidth, count, shape.InWidth, shape.BlocksPerGroup, storage.Order, team);
+            var output = y + (long)row * shape.OutWidth;
+            if (storage.HalfScales)
+                Run<ushort, Float16>(path, storage, shape, activations, bias, output, count, team);
+            else
+                Run<float, Float32>(path, storage, shape, activations, bias, output, count, team);
+        }
     }
 
     public static void Dequantize(PackedStorage storage, PackedShape shape, float* destination, int start, int count, ThreadTeam team)
@@ -31,7 +40,7 @@ internal static unsafe class PackedProduct<TFormat>
         where TStored : unmanaged
         where TScale : struct, IElement<TStored>
     {
-        var partition = RowPartition.Of(shape.OutWidth, storage.RowBytes * Math.Max(1, rows / 2), team.Size, multiple: 1);
+        var partition = RowPartition.Of(shape.OutWidth, storage.RowBytes * Math.Max(1, rows / 2), team.Size, CodeTile<TFormat>.Outputs);
         var job = new MultiplyJob<TStored, TScale>
         {
             Path = path,
@@ -92,17 +101,101 @@ internal static unsafe class PackedProduct<TFormat>
 
         public readonly void Execute(int chunk)
         {
-            var padded = X.GroupsPadded;
-            float* scales = stackalloc float[2 * padded], other = scales + padded;
-            var end = Partition.End(chunk);
-            for (var output = Partition.Start(chunk); output < end; output++)
+            float* scales = stackalloc float[2 * CodeTile<TFormat>.Outputs * X.GroupsPadded];
+            int start = Partition.Start(chunk), end = Partition.End(chunk);
+            var rowsPerBlock = Math.Max(CodeTile<TFormat>.Rows, BlockBytes / (X.Blocks * Int16Activations.Block * sizeof(short)) / CodeTile<TFormat>.Rows * CodeTile<TFormat>.Rows);
+            for (var row = 0; row < Rows; row += rowsPerBlock)
+                Execute(start, end, row, Math.Min(row + rowsPerBlock, Rows), scales);
+        }
+
+        private readonly void Execute(int start, int end, int firstRow, int endRow, float* scales)
+        {
+            const int outputs = CodeTile<TFormat>.Outputs, rows = CodeTile<TFormat>.Rows;
+            var output = start;
+            if (Path == KernelPath.Avx2 && endRow - firstRow >= rows)
             {
-                var row = 0;
-                for (; row <= Rows - 2 && Path == KernelPath.Avx2; row += 2)
-                    MultiplyPair(output, row, scales, other);
-                for (; row < Rows; row++)
-                    MultiplyOne(output, row, scales);
+                for (; output <= end - outputs; output += outputs)
+                {
+                    var zeroScales = scales + outputs * X.GroupsPadded;
+                    for (var i = 0; i < outputs; i++)
+                        Widen(output + i, scales + i * X.GroupsPadded, zeroScales + i * X.GroupsPadded);
+                    var row = firstRow;
+                    for (; row <= endRow - rows; row += rows)
+                        MultiplyTile(output, row, scales, zeroScales);
+                    for (var i = 0; i < outputs; i++)
+                        MultiplyRows(output + i, row, endRow, scales);
+                }
             }
+            for (; output < end; output++)
+                MultiplyRows(output, firstRow, endRow, scales);
+        }
+
+        private readonly void MultiplyRows(int output, int row, int endRow, float* scales)
+        {
+            for (; row <= endRow - 2 && Path == KernelPath.Avx2; row += 2)
+                MultiplyPair(output, row, scales, scales + X.GroupsPadded);
+            for (; row < endRow; row++)
+                MultiplyOne(output, row, scales);
+        }
+
+        private readonly void MultiplyTile(int output, int row, float* scales, float* zeroScales)
+        {
+            const int outputs = CodeTile<TFormat>.Outputs, rows = CodeTile<TFormat>.Rows;
+            var sums = stackalloc float[outputs * rows];
+            CodeTile<TFormat>.Multiply(Codes(output), (nint)Weights.RowBytes, Values(row), X.Blocks * Int16Activations.Block, X.Blocks, X.BlocksPerGroup,
+                scales, X.GroupsPadded, X.Scales + (long)row * X.GroupsPadded, X.GroupsPadded, sums);
+            for (var i = 0; i < outputs; i++)
+            {
+                var y = Y + (long)row * OutWidth + output + i;
+                var bias = Bias == null ? 0 : Bias[output + i];
+                var channel = Weights.Groups == 1 ? TScale.Load(Weights.Scales + output + i) : 1;
+                var zero = Weights.Groups == 1 ? Zero(output + i) : 0;
+                for (var j = 0; j < rows; j++, y += OutWidth)
+                {
+                    var shift = Weights.Groups == 1 ? zero * X.Totals[row + j] : Shift(zeroScales + i * X.GroupsPadded, row + j);
+                    *y = (sums[i * rows + j] - shift) * channel + bias;
+                }
+            }
+        }
+
+        /// <summary>One output's scales, for each group of activations, and those times its zero points; ones where the output has one scale, which multiplies the sum.</summary>
+        private readonly void Widen(int output, float* scales, float* zeroScales)
+        {
+            if (Weights.Groups == 1)
+            {
+                new Span<float>(scales, X.GroupsPadded).Fill(1);
+                return;
+            }
+
+            if (Weights.Ratio == 1)
+            {
+                var first = (long)output * Weights.Groups;
+                for (nint group = 0; group < X.GroupsPadded; group += 8)
+                {
+                    var scale = TScale.Load256(Weights.Scales + first + group);
+                    scale.Store(scales + group);
+                    (scale * Zeros(first + group)).Store(zeroScales + group);
+                }
+
+                return;
+            }
+
+            for (var group = 0; group < X.GroupsPadded; group++)
+            {
+                var index = (long)output * Weights.Groups + Math.Min(group / Weights.Ratio, Weights.Groups - 1);
+                scales[group] = TScale.Load(Weights.Scales + index);
+                zeroScales[group] = scales[group] * Zero(index);
+            }
+        }
+
+        /// <summary>What the zero points contribute to an output of a row.</summary>
+        private readonly float Shift(float* zeroScales, int row)
+        {
+            var sums = X.Sums + (long)row * X.GroupsPadded;
+            var shift = Vector256<float>.Zero;
+            for (nint group = 0; group < X.GroupsPadded; group += 8)
+                shift += Vector256.Load(zeroScales + group) * Vector256.Load(sums + group);
+            return Vector256.Sum(shift);
         }
 
         private readonly void MultiplyOne(int output, int row, float* scales)
@@ -149,22 +242,11 @@ internal static unsafe class PackedProduct<TFormat>
             var weightScales = Weights.Scales + (long)output * Weights.Groups;
             var groups = X.GroupsPadded;
             var shift = Vector256<float>.Zero;
-            if (Weights.Zeros == null)
-            {
-                for (nint group = 0; group < groups; group += 8)
-                {
-                    var folded = TScale.Load256(weightScales + group) * Vector256.Load(xScales + group);
-                    folded.Store(scales + group);
-                    shift += folded * Vector256.Load(xSums + group);
-                }
-                return (1, TFormat.SymmetricZero * Vector256.Sum(shift));
-            }
-            var zeros = Weights.Zeros + (long)output * Weights.Groups * TFormat.ZeroBytes;
             for (nint group = 0; group < groups; group += 8)
             {
-                var folded = TScale.Load256(weightScales + group) * Vector256.Load(xScales + group);
-                folded.Store(scales + group);
-                shift += folded * TFormat.Zeros(zeros + group * TFormat.ZeroBytes) * Vector256.Load(xSums + group);
+                var scale = TScale.Load256(weightScales + group);
+                (scale * Vector256.Load(xScales + group)).Store(scales + group);
+                shift += scale * Zeros((long)output * Weights.Groups + group) * Vector256.Load(xSums + group);
             }
             return (1, Vector256.Sum(shift));
         }
@@ -173,15 +255,21 @@ internal static unsafe class PackedProduct<TFormat>
         private readonly (float Factor, float Shift) FoldShared(int output, int row, float* scales)
         {
             float* xScales = X.Scales + (long)row * X.GroupsPadded, xSums = X.Sums + (long)row * X.GroupsPadded;
-            var shift = 0f;
+            float* lanes = stackalloc float[8];
+            new Span<float>(lanes, 8).Clear();
             for (var group = 0; group < X.Groups; group++)
             {
                 var index = (long)output * Weights.Groups + group / Weights.Ratio;
-                scales[group] = TScale.Load(Weights.Scales + index) * xScales[group];
-                shift += scales[group] * Zero(index) * xSums[group];
+                var scale = TScale.Load(Weights.Scales + index);
+                scales[group] = scale * xScales[group];
+                lanes[group % 8] += scale * Zero(index) * xSums[group];
             }
-            return (1, shift);
+            return (1, Vector256.Sum(Vector256.Load(lanes)));
         }
+
+        /// <summary>Zero points of eight groups.</summary>
+        private readonly Vector256<float> Zeros(long index) =>
+            Weights.Zeros == null ? Vector256.Create((float)TFormat.SymmetricZero) : TFormat.Zeros(Weights.Zeros + index * TFormat.ZeroBytes);
 
         private readonly float Zero(long index) => Weights.Zeros == null ? TFormat.SymmetricZero : TFormat.Zero(Weights.Zeros + index * TFormat.ZeroBytes);
 

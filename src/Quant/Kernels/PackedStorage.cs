@@ -1,3 +1,5 @@
+using Generated.Kernels;
+
 namespace Generated.Quant.Kernels;
 
 /// <summary>The native memory of a packed matrix: codes row by row, and apart from them scales, zero points and the column order.</summary>

@@ -8,24 +8,27 @@ using static TorchSharp.torch;
 namespace Generated.Quant.Layers;
 
 /// <summary>
-/// Products on the CPU: packed kernels for few rows; for many, 8-bit inputs go through exact integers, and otherwise the weight is
-/// dequantized tile by tile and multiplied by libtorch in float32, which costs a few percent of the product.
+/// Products on the CPU by the packed kernels; 8-bit inputs go through exact integers. Where the kernels have no wide vectors, many rows
+/// are multiplied by libtorch in float32 with the weight dequantized tile by tile, which costs a few percent of the product.
 /// </summary>
 internal sealed unsafe class CpuProduct : WeightProduct
 {
-    /// <summary>Above this dequantizing and a matrix-matrix product is faster.</summary>
-    private const int MostRows = 8;
+    /// <summary>Above this dequantizing and a matrix-matrix product is faster than portable kernels.</summary>
+    private const int MostPortableRows = 8;
 
     private readonly PackedMatrix _matrix;
     private readonly PackedInt8Matrix? _integers;
     private readonly InputStep _input;
     private readonly long _tileBytes;
+    private readonly KernelPath _path;
 
     /// <param name="matrix">The packed weight; this disposes of it.</param>
     /// <param name="input">What is done to the input first; the caller's.</param>
     /// <param name="tileBytes">Most bytes of dequantized weights at a time.</param>
-    public CpuProduct(PackedMatrix matrix, InputStep input, long tileBytes = 32L << 20)
+    /// <param name="path">Which kernels run.</param>
+    public CpuProduct(PackedMatrix matrix, InputStep input, long tileBytes = 32L << 20, KernelPath? path = null)
     {
+        _path = path ?? Cpu.Path;
         _matrix = matrix;
         _input = input;
         _tileBytes = tileBytes;
@@ -38,14 +41,14 @@ internal sealed unsafe class CpuProduct : WeightProduct
     public override Tensor Multiply(Tensor x, Tensor? bias)
     {
         var rows = RowLayout.Rows(x);
-        if (rows > MostRows && _integers is null)
+        if (rows > MostPortableRows && _integers is null && _path == KernelPath.Portable)
             return MultiplyMany(x, bias);
         var isOwn = NeedsCopy(x);
         var input = isOwn ? Prepared(x) : x;
         var y = RowLayout.NewRows(x, _matrix.OutWidth);
         float* from = RowLayout.Floats(input), shift = bias is null ? null : RowLayout.Floats(bias), to = RowLayout.Floats(y);
         if (_integers is null)
-            _matrix.Multiply(from, shift, to, rows);
+            _matrix.Multiply(_path, from, shift, to, rows, ThreadTeam.Shared);
         else if (_input.IsShared)
         {
             using var scales = _input.TokenScales(input);

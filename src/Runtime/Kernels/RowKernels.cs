@@ -48,6 +48,21 @@ public static unsafe class RowKernels
             y[k] = BFloat16.Load(bfloat16 + k);
     }
 
+    /// <summary>Widens to float32 exactly, and writes zeros up to the next multiple of 8.</summary>
+    internal static void WidenPadded<TStored, TElement>(TStored* source, int count, float* y)
+        where TStored : unmanaged
+        where TElement : struct, IElement<TStored>
+    {
+        var k = 0;
+        for (; k <= count - 8; k += 8)
+            TElement.Load256(source + k).Store(y + k);
+        if (k == count)
+            return;
+        Vector256<float>.Zero.Store(y + k);
+        for (; k < count; k++)
+            y[k] = TElement.Load(source + k);
+    }
+
     /// <summary>Rounds to bfloat16, to nearest and ties to even; NaN stays NaN.</summary>
     public static void Narrow(float* x, ushort* bfloat16, long count)
     {

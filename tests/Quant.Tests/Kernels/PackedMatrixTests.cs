@@ -18,7 +18,9 @@ public sealed unsafe class PackedMatrixTests
         int[] groupSizes = [0, 32, 64, 96, 128, 256, 384, 512, 1056];
         for (var round = 0; round < 120; round++)
         {
-            int rows = 1 + random.Next(6), inWidth = round < 40 ? 1 + round : random.Next(1, 900), outWidth = 1 + random.Next(40);
+            int rows = 1 + random.Next(12), inWidth = round < 40 ? 1 + round : random.Next(1, 900), outWidth = 1 + random.Next(40);
+            if (round >= 117)
+                (rows, inWidth, outWidth) = (400, 960, 7); // more activations than are made into integers at a time, and than a cache holds
             var weight = QuantizedWeight.Random(random, bits, outWidth, inWidth, groupSizes[random.Next(groupSizes.Length)],
                 random.Next(2) == 0, random.Next(3) == 0, random.Next(2) == 0);
             var x = Activations(random, rows * inWidth);
@@ -106,13 +108,18 @@ public sealed unsafe class PackedMatrixTests
     }
 
     [Theory]
-    [InlineData(8)]
-    [InlineData(4)]
-    public void Multiply_Output_DependsNeitherOnBatchNorOnThreads(int bits)
+    [InlineData(8, 0, false)]
+    [InlineData(8, 128, false)]
+    [InlineData(8, 512, true)]
+    [InlineData(4, 0, false)]
+    [InlineData(4, 32, true)]
+    [InlineData(4, 128, false)]
+    [InlineData(4, 512, false)]
+    public void Multiply_Output_DependsNeitherOnBatchNorOnThreads(int bits, int groupSize, bool symmetric)
     {
         var random = new Random(2);
-        const int rows = 5, inWidth = 700, outWidth = 300;
-        using var matrix = QuantizedWeight.Random(random, bits, outWidth, inWidth, 128, symmetric: false).Pack();
+        const int rows = 9, inWidth = 700, outWidth = 301;
+        using var matrix = QuantizedWeight.Random(random, bits, outWidth, inWidth, groupSize, symmetric).Pack();
         var x = Activations(random, rows * inWidth);
         using var four = new ThreadTeam(4);
         using var alone = new ThreadTeam(1);

@@ -1,4 +1,5 @@
 using Generated;
+using Generated.Kernels;
 using Generated.Layers;
 using Generated.Passes;
 using Generated.Quant.Layers;
@@ -133,7 +134,7 @@ public sealed class QuantizedLinearTests
         var place = new DenseLinear(build, In, Out);
         var part = LinearPart.Of(place, LinearCase.Find("int4 per group, asymmetric, act-order").State(Out, In));
         using var step = new InputStep(null, null, null, CPU, null);
-        using var product = new CpuProduct(part.Matrix, step, tileBytes: 10 * In * sizeof(float));
+        using var product = new CpuProduct(part.Matrix, step, tileBytes: 10 * In * sizeof(float), KernelPath.Portable);
         var (x, bias) = (rand(2, 9, In), tensor(part.Bias!));
         Close(x.matmul(product.Dequantize().t()) + bias, product.Multiply(x, bias), 1e-5, "tiled");
     }

@@ -8,22 +8,6 @@ public sealed unsafe class MatVecTests
 
     public static TheoryData<WeightFormat> Formats => [WeightFormat.Float32, WeightFormat.BFloat16, WeightFormat.Float16];
 
-    /// <summary>Bytes of one stored matrix and the exact values they stand for, made without the kernels' own conversions.</summary>
-    private static (byte[] Stored, double[] Exact) Store(WeightFormat format, float[] values)
-    {
-        switch (format)
-        {
-            case WeightFormat.Float32:
-                return (values.SelectMany(BitConverter.GetBytes).ToArray(), values.Select(value => (double)value).ToArray());
-            case WeightFormat.Float16:
-                var halves = values.Select(value => (Half)Math.Clamp(value, -65504, 65504)).ToArray();
-                return (halves.SelectMany(BitConverter.GetBytes).ToArray(), halves.Select(value => (double)value).ToArray());
-            default:
-                var cut = values.Select(value => BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(value) & ~0xFFFF)).ToArray();
-                return (cut.SelectMany(value => BitConverter.GetBytes(value)[2..]).ToArray(), cut.Select(value => (double)value).ToArray());
-        }
-    }
-
     private static float[] Multiply(KernelPath path, WeightFormat format, byte[] weights, float[] x, float[]? bias, int rows, int inWidth, int outWidth, ThreadTeam team)
     {
         using var w = new NativeArray<byte>(weights);
@@ -44,9 +28,9 @@ public sealed unsafe class MatVecTests
         {
             int rows = 1 + random.Next(9), inWidth = round < 40 ? round : random.Next(1, 700), outWidth = 1 + random.Next(90);
             var scale = MathF.Pow(10, random.Next(-4, 4));
-            var (stored, w) = Store(format, Values(random, outWidth * inWidth, scale));
-            var x = Values(random, rows * inWidth, 1 / scale);
-            var bias = random.Next(2) == 0 ? null : Values(random, outWidth, 1);
+            var (stored, w) = StoredWeights.Of(format, StoredWeights.Values(random, outWidth * inWidth, scale));
+            var x = StoredWeights.Values(random, rows * inWidth, 1 / scale);
+            var bias = random.Next(2) == 0 ? null : StoredWeights.Values(random, outWidth, 1);
             foreach (var path in new[] { KernelPath.Portable, Cpu.Path })
             {
                 var y = Multiply(path, format, stored, x, bias, rows, inWidth, outWidth, Team);
@@ -75,8 +59,8 @@ public sealed unsafe class MatVecTests
     {
         var random = new Random(8);
         const int rows = 5, inWidth = 333, outWidth = 517; // large enough to be shared out
-        var (stored, _) = Store(format, Values(random, outWidth * inWidth, 1));
-        var x = Values(random, rows * inWidth, 1);
+        var (stored, _) = StoredWeights.Of(format, StoredWeights.Values(random, outWidth * inWidth, 1));
+        var x = StoredWeights.Values(random, rows * inWidth, 1);
         using var four = new ThreadTeam(4);
         using var alone = new ThreadTeam(1);
         foreach (var path in new[] { KernelPath.Portable, Cpu.Path })
@@ -140,7 +124,7 @@ public sealed unsafe class MatVecTests
         {
             for (var place = 0; place < inWidth; place++)
             {
-                var (stored, _) = Store(WeightFormat.BFloat16, Enumerable.Repeat(0.5f, inWidth * outWidth).ToArray());
+                var (stored, _) = StoredWeights.Of(WeightFormat.BFloat16, Enumerable.Repeat(0.5f, inWidth * outWidth).ToArray());
                 var x = Enumerable.Repeat(1f, 3 * inWidth).ToArray();
                 x[inWidth + place] = value;
                 var y = Multiply(path, WeightFormat.BFloat16, stored, x, null, 3, inWidth, outWidth, Team);
@@ -158,13 +142,5 @@ public sealed unsafe class MatVecTests
         Assert.Throws<ArgumentOutOfRangeException>(() => MatVec.Multiply(null, null, null, null, 1, 1, -1));
         MatVec.Multiply(null, null, null, null, 0, 1, 1);
         MatVec.Multiply(null, null, null, null, 1, 1, 0);
-    }
-
-    private static float[] Values(Random random, int count, float scale)
-    {
-        var values = new float[count];
-        for (var i = 0; i < count; i++)
-            values[i] = (random.NextSingle() * 2 - 1) * scale * (random.Next(50) == 0 ? 100 : 1);
-        return values;
     }
 }

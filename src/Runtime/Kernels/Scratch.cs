@@ -1,4 +1,4 @@
-namespace Generated.Quant.Kernels;
+namespace Generated.Kernels;
 
 /// <summary>
 /// Working memory of the calling thread, kept between calls so that a decoding step allocates nothing; the finalizer of its block

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace Generated.Quant.Kernels;
+namespace Generated.Kernels;
 
 /// <summary>Owned native memory, aligned to a cache line and zeroed.</summary>
 internal sealed unsafe class NativeBlock : IDisposable
