@@ -8,9 +8,10 @@ namespace Generated.Layers;
 /// <summary>Linear layers by the project's own kernels on the CPU, without gradients.</summary>
 internal static unsafe class CpuLinear
 {
-    /// <summary>Whether the kernels can take these tensors.</summary>
-    public static bool CanRun(Tensor x, Tensor weight) =>
-        CpuSteps.CanRun(x) && x.dtype == weight.dtype && RowLayout.NeedsNoGradient(weight) && weight.is_contiguous();
+    /// <summary>Whether the kernels can take these tensors, of which nobody wants a gradient.</summary>
+    public static bool CanRun(Tensor x, Tensor weight, Tensor? bias) =>
+        CpuSteps.CanRun(x) && x.dtype == weight.dtype && weight.is_contiguous()
+        && RowLayout.NeedsNoGradient(weight) && (bias is null || RowLayout.NeedsNoGradient(bias));
 
     /// <summary>y = x·Wᵀ + b by matrix-vector products, which read the weight once; the caller's.</summary>
     public static Tensor MultiplyFew(Tensor x, Tensor weight, Tensor? bias) => Multiply(x, weight, bias, many: false);

@@ -10,5 +10,5 @@ internal static class FewRows
 
     /// <summary>y = x·Wᵀ + b for x [.., in] of any type, without gradients; the caller's.</summary>
     public static Tensor Multiply(Tensor x, Tensor weight, Tensor? bias) =>
-        RowLayout.Rows(x) <= MostRows && CpuLinear.CanRun(x, weight) ? CpuLinear.MultiplyFew(x, weight, bias) : ManyRows.Multiply(x, weight, bias);
+        RowLayout.Rows(x) <= MostRows && CpuLinear.CanRun(x, weight, bias) ? CpuLinear.MultiplyFew(x, weight, bias) : ManyRows.Multiply(x, weight, bias);
 }

@@ -21,10 +21,9 @@ internal static class ManyRows
     /// <summary>y = x·Wᵀ + b; the caller's.</summary>
     public static Tensor Multiply(Tensor x, Tensor weight, Tensor? bias)
     {
-        if (MatMul.IsFaster && RowLayout.Rows(x) > FewRows.MostRows && (x.dtype == ScalarType.Float32 || IsSlow(x.dtype)) && CpuLinear.CanRun(x, weight))
+        if (MatMul.IsFaster && RowLayout.Rows(x) > FewRows.MostRows && (x.dtype == ScalarType.Float32 || IsSlow(x.dtype)) && CpuLinear.CanRun(x, weight, bias))
             return CpuLinear.MultiplyMany(x, weight, bias);
-        if (!IsSlow(weight.dtype) || weight.device_type != DeviceType.CPU || x.dtype != weight.dtype || RowLayout.Rows(x) < FewestRows
-            || !RowLayout.NeedsNoGradient(x) || !RowLayout.NeedsNoGradient(weight))
+        if (!IsSlow(weight.dtype) || RowLayout.Rows(x) < FewestRows || !CpuLinear.CanRun(x, weight, bias))
             return F.linear(x, weight, bias);
         return MultiplyWide(x, weight, bias, TileBytes);
     }
