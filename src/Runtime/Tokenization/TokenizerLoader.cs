@@ -103,7 +103,7 @@ public static class TokenizerLoader
         });
     }
 
-    private static ByteLevelTokenizer<PairMerges> LoadGpt2(TokenizerFiles files)
+    private static ByteLevelTokenizer LoadGpt2(TokenizerFiles files)
     {
         const string VocabularyName = "vocab.json", MergesName = "merges.txt";
         var idOf = VocabularyFile.Read(files.ReadJson(VocabularyName), files.PathOf(VocabularyName));
@@ -112,9 +112,9 @@ public static class TokenizerLoader
         if (vocabulary.MissingBytes.Any())
             throw new InvalidInputException($"{files.PathOf(VocabularyName)} is no byte-level vocabulary: it has no token for the byte 0x{vocabulary.MissingBytes.First():X2}.");
         string mergesText = System.Text.Encoding.UTF8.GetString(files.ReadBytes(MergesName));
-        var merges = MergesFile.Build(
-            MergesFile.Parse(mergesText, files.PathOf(MergesName)), token => idOf.GetValueOrDefault(token, -1), files.PathOf(MergesName));
-        return new ByteLevelTokenizer<PairMerges>(
-            vocabulary, merges, new Gpt2Splitter(), GptSpecials.Read(files, idOf), new ByteLevelOptions { WritesBytes = true });
+        var merges = MergesFile.Parse(mergesText, files.PathOf(MergesName));
+        MergesFile.Check(merges, idOf, files.PathOf(MergesName));
+        return new ByteLevelTokenizer(
+            vocabulary, new PairMerger(idOf, merges), new Gpt2Splitter(), GptSpecials.Read(files, idOf), new ByteLevelOptions { WritesBytes = true });
     }
 }

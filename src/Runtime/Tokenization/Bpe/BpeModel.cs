@@ -1,13 +1,15 @@
 using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
+using System.Text;
+using Generated.Tokenization.ByteLevel;
 using Generated.Tokenization.Text;
 
 namespace Generated.Tokenization.Bpe;
 
-/// <summary>How a <see cref="BpeModel{TTable}"/> cuts a text into its first symbols and what it does with unknown ones.</summary>
+/// <summary>How a <see cref="BpeModel"/> cuts a text into its first symbols and what it does with unknown ones.</summary>
 internal sealed record BpeOptions
 {
-    /// <summary>First symbols are single bytes (byte-level BPE) instead of characters.</summary>
+    /// <summary>First symbols are single bytes, written in <see cref="ByteAlphabet"/> (byte-level BPE), instead of characters.</summary>
     public bool ByteSymbols { get; init; }
 
     /// <summary>Id of each byte's piece, for characters that are no piece; empty where there is no byte fallback.</summary>
@@ -19,35 +21,30 @@ internal sealed record BpeOptions
     /// <summary>Whether neighbouring unknown characters give one id.</summary>
     public bool FuseUnknown { get; init; } = true;
 
-    /// <summary>A text that is a piece as a whole becomes that piece, whatever the merges say (tiktoken; <c>ignore_merges</c>).</summary>
-    public bool WholePieceFirst { get; init; }
+    /// <summary>A text that is one of these pieces as a whole becomes that piece, whatever the merges say (tiktoken; <c>ignore_merges</c>).</summary>
+    public Dictionary<string, int>? WholePieces { get; init; }
 
     /// <summary>Symbols that are taken whole and never merged.</summary>
     public ByteTrie? UserDefined { get; init; }
 
-    /// <summary>Where a text may be cut before merging.</summary>
+    /// <summary>Where a text that nothing has split into words may be cut before merging.</summary>
     public NeighbourFilter? Neighbours { get; init; }
 }
 
-/// <summary>Byte-pair encoding of every kind: sentencepiece, GPT-2, tiktoken and Hugging Face differ in table and options only.</summary>
-/// <remarks>
-/// Microsoft.ML.Tokenizers is not used for this. Against the recorded vectors its sentencepiece BPE differs in every model
-/// (9 of 357 for LLaMA up to 217 of 357 for GLM: order of equal scores, character normalization, user-defined symbols), it has no
-/// tokenizer.json, and its byte-level BPE, which agrees, is slower than this class (benchmarks/TokenizerBenchmarks.cs).
-/// One core that serves all four kinds is less code than the repairs would be. The tests still compare with the library,
-/// and only they and the benchmarks reference it.
-/// </remarks>
-internal sealed class BpeModel<TTable>(ByteMap pieces, TTable merges, BpeOptions options) where TTable : IMergeTable
+/// <summary>
+/// Byte-pair encoding of every kind. The merging is Microsoft.ML.Tokenizers'; here is what sentencepiece, GPT-2, tiktoken and Hugging
+/// Face do around it and the library does not or not alike, and the memory of words that makes it fast.
+/// </summary>
+internal sealed class BpeModel(IMerger merger, BpeOptions options)
 {
     private readonly ConcurrentBag<Worker> _idle = [];
-    private readonly int[] _byteSymbols = options.ByteSymbols ? [.. Enumerable.Range(0, 256).Select(b => pieces.Find([(byte)b]))] : [];
 
     /// <summary>What encoding writes to: one for each caller at a time.</summary>
     public sealed class Worker
     {
         internal readonly WordCache Cache = new();
-        internal readonly MergeQueue Queue = new();
         internal readonly List<int> Ids = [];
+        internal char[] Characters = new char[64];
     }
 
     /// <summary>Takes a worker for a text; give it back with <see cref="Return"/>, since it remembers words.</summary>
@@ -61,13 +58,12 @@ internal sealed class BpeModel<TTable>(ByteMap pieces, TTable merges, BpeOptions
         if (text.IsEmpty)
             return;
         bool afterUnknown = false;
-        // A short word is best remembered whole; a longer one, or a text that nothing has split into words, in parts.
-        if (options.Neighbours is null || (options.ByteSymbols && text.Length <= WordCache.LongestKey))
+        if (options.Neighbours is null)
         {
             EncodeChunk(text, isWhole: true, worker, ids, ref afterUnknown);
             return;
         }
-        if (options.WholePieceFirst && pieces.Find(text) is >= 0 and int whole)
+        if (options.WholePieces is not null && FindWhole(Write(text, worker)) is { } whole)
         {
             ids.Add(whole);
             return;
@@ -84,7 +80,7 @@ internal sealed class BpeModel<TTable>(ByteMap pieces, TTable merges, BpeOptions
     {
         var key = default(WordCache.Key);
         // Where whole words go first, a part of a word may have other ids than the same text as a word; only words are remembered then.
-        bool isShort = chunk.Length <= WordCache.LongestKey && (isWhole || !options.WholePieceFirst);
+        bool isShort = chunk.Length <= WordCache.LongestKey && (isWhole || options.WholePieces is null);
         if (isShort)
         {
             key = WordCache.KeyOf(chunk);
@@ -95,70 +91,71 @@ internal sealed class BpeModel<TTable>(ByteMap pieces, TTable merges, BpeOptions
             }
         }
         worker.Ids.Clear();
-        if (options.WholePieceFirst && isWhole && pieces.Find(chunk) is >= 0 and int whole)
+        if (isWhole && FindWhole(options.WholePieces is null ? default : Write(chunk, worker)) is { } whole)
             worker.Ids.Add(whole);
         else
-            Merge(chunk, worker.Queue, worker.Ids);
+            Merge(chunk, worker);
         var found = CollectionsMarshal.AsSpan(worker.Ids);
         Append(found, ids, ref afterUnknown);
         if (isShort)
             worker.Cache.Store(key, found);
     }
 
-    /// <summary>Appends ids; <see cref="MergeQueue.NoPiece"/> stands for an unknown character, which may fuse with the one before.</summary>
+    private int? FindWhole(ReadOnlySpan<char> text)
+        => options.WholePieces?.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(text, out int id) == true ? id : null;
+
+    /// <summary>Appends ids; negative ones (<see cref="IMerger"/>) stand for unknown characters, which may fuse with the one before.</summary>
     private void Append(ReadOnlySpan<int> found, List<int> ids, ref bool afterUnknown)
     {
         foreach (int id in found)
         {
             if (id >= 0)
                 ids.Add(id);
+            else if (options.ByteIds.Length > 0)
+                AppendBytes(new Rune(~id), ids);
             else if (options.UnknownId >= 0 && !(afterUnknown && options.FuseUnknown))
                 ids.Add(options.UnknownId);
             afterUnknown = id < 0;
         }
     }
 
-    private void Merge(ReadOnlySpan<byte> chunk, MergeQueue queue, List<int> ids)
+    private void AppendBytes(Rune unknown, List<int> ids)
     {
-        queue.Clear();
-        if (options.ByteSymbols)
-        {
-            for (int i = 0; i < chunk.Length; i++)
-                queue.Add(i, 1, _byteSymbols[chunk[i]]);
-        }
-        else
-        {
-            AddCharacters(chunk, queue);
-        }
-        queue.Run(chunk, merges);
-        foreach (var (start, length, id) in queue)
-        {
-            if (id < 0 && options.ByteIds.Length > 0)
-            {
-                foreach (byte b in chunk.Slice(start, length))
-                    ids.Add(options.ByteIds[b]);
-            }
-            else
-            {
-                ids.Add(id);
-            }
-        }
+        Span<byte> bytes = stackalloc byte[4];
+        foreach (byte b in bytes[..unknown.EncodeToUtf8(bytes)])
+            ids.Add(options.ByteIds[b]);
     }
 
-    private void AddCharacters(ReadOnlySpan<byte> chunk, MergeQueue queue)
+    private void Merge(ReadOnlySpan<byte> chunk, Worker worker)
     {
-        for (int start = 0; start < chunk.Length;)
+        int start = 0;
+        for (int position = 0; options.UserDefined is { } symbols && position < chunk.Length;)
         {
-            int id = MergeQueue.NoPiece;
-            int length = options.UserDefined?.LongestPrefix(chunk[start..], out id) ?? 0;
-            bool frozen = length > 0;
-            if (!frozen)
+            int length = symbols.LongestPrefix(chunk[position..], out int id);
+            if (length == 0)
             {
-                length = Utf8.CharacterLength(chunk[start..]);
-                id = pieces.Find(chunk.Slice(start, length));
+                position += Utf8.CharacterLength(chunk[position..]);
+                continue;
             }
-            queue.Add(start, length, id, frozen);
-            start += length;
+            if (position > start)
+                merger.Merge(Write(chunk[start..position], worker), worker.Ids);
+            worker.Ids.Add(id);
+            position += length;
+            start = position;
         }
+        if (start < chunk.Length)
+            merger.Merge(Write(chunk[start..], worker), worker.Ids);
+    }
+
+    /// <summary>Text as the merger reads it.</summary>
+    private ReadOnlySpan<char> Write(ReadOnlySpan<byte> text, Worker worker)
+    {
+        if (worker.Characters.Length < text.Length)
+            worker.Characters = new char[Math.Max(text.Length, 2 * worker.Characters.Length)];
+        if (!options.ByteSymbols)
+            return worker.Characters.AsSpan(0, Encoding.UTF8.GetChars(text, worker.Characters));
+        for (int i = 0; i < text.Length; i++)
+            worker.Characters[i] = ByteAlphabet.ToChar(text[i]);
+        return worker.Characters.AsSpan(0, text.Length);
     }
 }

@@ -7,20 +7,30 @@ namespace Generated.Tokenization.Bpe;
 /// the gap, so the text may be cut there and its parts encoded (and remembered) one by one with the same result.
 /// </summary>
 /// <remarks>A hashed bit set: a collision only leaves a cut unused. Sentencepiece models have no word boundaries of their own; this finds those that are implied.</remarks>
-/// <param name="ofBytes">Looks at bytes instead of characters (byte-level BPE, whose pieces may be parts of characters).</param>
-internal sealed class NeighbourFilter(bool ofBytes = false)
+internal sealed class NeighbourFilter
 {
     private const int HashBits = 22;
     private const uint SpaceCode = 0xE29681;
+    private const uint SmallCodes = 128;
 
-    private readonly ulong[] _set = ofBytes ? [] : new ulong[(1 << HashBits) / 64];
+    private readonly ulong[] _set = new ulong[(1 << HashBits) / 64];
 
-    // Bytes, or ASCII with "\u2581" in the place of U+007F (which goes through the hash), have a table of their own, 8 or 2 KB.
-    private readonly uint _smallCodes = ofBytes ? 256u : 128u;
-    private readonly ulong[] _small = new ulong[ofBytes ? 256 * 256 / 64 : 128 * 128 / 64];
+    // ASCII with "\u2581" in the place of U+007F (which goes through the hash) has a table of its own.
+    private readonly ulong[] _small = new ulong[SmallCodes * SmallCodes / 64];
 
-    /// <summary>Notes all neighbours in a piece (UTF-8; bytes that are no UTF-8 count as characters of their own).</summary>
-    public void Add(ReadOnlySpan<byte> piece)
+    /// <summary>Notes all neighbours in the pieces.</summary>
+    public NeighbourFilter(IEnumerable<string> pieces)
+    {
+        var utf8 = new ByteBuffer();
+        foreach (string piece in pieces)
+        {
+            utf8.Clear();
+            utf8.AddUtf8(piece);
+            Add(utf8.Span);
+        }
+    }
+
+    private void Add(ReadOnlySpan<byte> piece)
     {
         if (piece.IsEmpty)
             return;
@@ -53,9 +63,9 @@ internal sealed class NeighbourFilter(bool ofBytes = false)
     }
 
     /// <summary>The first character as a number: small for those of the small table, else its bytes.</summary>
-    private uint Next(ReadOnlySpan<byte> text, out int length)
+    private static uint Next(ReadOnlySpan<byte> text, out int length)
     {
-        if (ofBytes || text[0] < 0x7F)
+        if (text[0] < 0x7F)
         {
             length = 1;
             return text[0];
@@ -69,8 +79,8 @@ internal sealed class NeighbourFilter(bool ofBytes = false)
 
     private (ulong[] Set, int Bit) Find(uint left, uint right)
     {
-        if ((left | right) < _smallCodes)
-            return (_small, (int)(left * _smallCodes + right));
+        if ((left | right) < SmallCodes)
+            return (_small, (int)(left * SmallCodes + right));
         ulong hash = ((((ulong)left << 32) | right) * 0x9E3779B97F4A7C15) ^ ((ulong)right << 17);
         return (_set, (int)(hash * 0xD6E8FEB86659FD93 >> (64 - HashBits)));
     }

@@ -6,19 +6,18 @@ namespace Generated.Tokenization.ByteLevel;
 
 /// <summary>Byte-level BPE over words: GPT-2, OPT (vocab.json and merges.txt) and tiktoken files (Qwen).</summary>
 /// <param name="vocabulary">The tokens.</param>
-/// <param name="merges">How their bytes merge.</param>
+/// <param name="merger">How their bytes merge.</param>
 /// <param name="splitter">What a word is.</param>
 /// <param name="special">Special tokens.</param>
 /// <param name="options">Where the families differ.</param>
-internal sealed class ByteLevelTokenizer<TTable>(
-    ByteLevelVocabulary vocabulary, TTable merges, WordSplitter splitter, SpecialTokens special, ByteLevelOptions options)
-    : Tokenizer(special) where TTable : IMergeTable
+internal sealed class ByteLevelTokenizer(
+    ByteLevelVocabulary vocabulary, IMerger merger, WordSplitter splitter, SpecialTokens special, ByteLevelOptions options)
+    : Tokenizer(special)
 {
-    private readonly BpeModel<TTable> _bpe = new(vocabulary.Ids, merges, new BpeOptions
+    private readonly BpeModel _bpe = new(merger, new BpeOptions
     {
         ByteSymbols = true,
-        WholePieceFirst = options.WholeWordFirst,
-        Neighbours = vocabulary.Neighbours,
+        WholePieces = options.WholeWordFirst ? vocabulary.Ids : null,
     });
 
     public override int VocabSize { get; } = Math.Max(vocabulary.Count, special.Added.Count == 0 ? 0 : special.Added.Max(t => t.Id) + 1);
@@ -45,11 +44,7 @@ internal sealed class ByteLevelTokenizer<TTable>(
     protected override TokenDecoder CreateDecoder(bool skipSpecial) => new Decoder(this, vocabulary, skipSpecial);
 
     protected override int? FindPiece(string piece)
-    {
-        var bytes = new byte[piece.Length];
-        int id = !options.WritesBytes ? vocabulary.Ids.Find(Utf8.Bytes(piece)) : ByteAlphabet.TryGetBytes(piece, bytes) ? vocabulary.Ids.Find(bytes) : -1;
-        return id < 0 ? null : id;
-    }
+        => vocabulary.Ids.TryGetValue(options.WritesBytes ? piece : ByteAlphabet.Write(Utf8.Bytes(piece)), out int id) ? id : null;
 
     protected override string? PieceText(int id)
     {
@@ -57,7 +52,7 @@ internal sealed class ByteLevelTokenizer<TTable>(
         return bytes.IsEmpty ? null : options.WritesBytes ? ByteAlphabet.Write(bytes) : System.Text.Encoding.UTF8.GetString(bytes);
     }
 
-    private sealed class Decoder(ByteLevelTokenizer<TTable> owner, ByteLevelVocabulary vocabulary, bool skipSpecial)
+    private sealed class Decoder(ByteLevelTokenizer owner, ByteLevelVocabulary vocabulary, bool skipSpecial)
         : TokenDecoder(replaceEachByte: false)
     {
         protected override void Append(int id)

@@ -1,5 +1,3 @@
-using Generated.Tokenization.Bpe;
-
 namespace Generated.Tokenization.ByteLevel;
 
 /// <summary>The tokens of a byte-level tokenizer as bytes, by id and by content.</summary>
@@ -11,21 +9,16 @@ internal sealed class ByteLevelVocabulary
     public ByteLevelVocabulary(byte[]?[] tokens)
     {
         _byId = tokens;
-        Ids = new ByteMap(tokens.Length);
+        Ids = new Dictionary<string, int>(tokens.Length);
         for (int id = 0; id < tokens.Length; id++)
         {
             if (tokens[id] is { Length: > 0 } token)
-            {
-                Ids.TryAdd(token, id);
-                Neighbours.Add(token);
-            }
+                Ids.TryAdd(ByteAlphabet.Write(token), id);
         }
     }
 
-    public ByteMap Ids { get; }
-
-    /// <summary>Which bytes stand side by side in some token.</summary>
-    public NeighbourFilter Neighbours { get; } = new(ofBytes: true);
+    /// <summary>Ids of the tokens, which are written in <see cref="ByteAlphabet"/>.</summary>
+    public Dictionary<string, int> Ids { get; }
 
     public int Count => _byId.Length;
 
@@ -33,5 +26,5 @@ internal sealed class ByteLevelVocabulary
     public ReadOnlySpan<byte> this[int id] => id >= 0 && id < _byId.Length ? _byId[id] : default;
 
     /// <summary>The single bytes that are no token (normally none).</summary>
-    public IEnumerable<byte> MissingBytes => Enumerable.Range(0, 256).Select(b => (byte)b).Where(b => Ids.Find([b]) < 0);
+    public IEnumerable<byte> MissingBytes => Enumerable.Range(0, 256).Select(b => (byte)b).Where(b => !Ids.ContainsKey(ByteAlphabet.Write([b])));
 }

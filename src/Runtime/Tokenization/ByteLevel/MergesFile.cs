@@ -1,5 +1,3 @@
-using Generated.Tokenization.Bpe;
-
 namespace Generated.Tokenization.ByteLevel;
 
 /// <summary>GPT-2's merges.txt: after an optional "#version" line, one pair per line, the first merges first.</summary>
@@ -24,23 +22,21 @@ internal static class MergesFile
         return pairs;
     }
 
-    /// <summary>The merge table of a list of pairs.</summary>
+    /// <summary>Checks that the tokens of a list of pairs, and what they merge to, are in the vocabulary.</summary>
     /// <param name="pairs">The pairs in order.</param>
-    /// <param name="idOf">A token's id, or -1.</param>
+    /// <param name="idOf">The vocabulary.</param>
     /// <param name="name">File that the pairs are from, for messages.</param>
     /// <exception cref="InvalidInputException">A pair, or what it merges to, is not in the vocabulary.</exception>
-    public static PairMerges Build(IReadOnlyList<(string Left, string Right)> pairs, Func<string, int> idOf, string name)
+    public static void Check(IReadOnlyList<(string Left, string Right)> pairs, Dictionary<string, int> idOf, string name)
     {
-        var merges = new PairMerges(pairs.Count);
         for (int rank = 0; rank < pairs.Count; rank++)
         {
             var (left, right) = pairs[rank];
-            merges.Add(Id(left, rank), Id(right, rank), rank, Id(left + right, rank));
+            foreach (string token in new[] { left, right, left + right })
+            {
+                if (!idOf.ContainsKey(token))
+                    throw new InvalidInputException($"{name}: merge {rank} needs the token \"{token}\", which the vocabulary does not have; the files are of different tokenizers.");
+            }
         }
-        return merges;
-
-        int Id(string token, int rank) => idOf(token) is >= 0 and int id
-            ? id
-            : throw new InvalidInputException($"{name}: merge {rank} needs the token \"{token}\", which the vocabulary does not have; the files are of different tokenizers.");
     }
 }

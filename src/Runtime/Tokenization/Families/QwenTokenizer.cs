@@ -17,9 +17,10 @@ internal static class QwenTokenizer
         string[] names = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", .. Enumerable.Range(0, 205).Select(i => $"<|extra_{i}|>")];
         var added = names.Select((name, i) => new AddedToken(tokens.Length + i, name));
         var special = SpecialTokenReader.Read(files, added, _ => null, new(null, names[0], null, AddBos: false));
-        int[] ranks = [.. Enumerable.Range(0, tokens.Length)];
-        return new ByteLevelTokenizer<PieceMerges>(
-            vocabulary, new PieceMerges(vocabulary.Ids, ranks), new Cl100kSplitter(longestNumber: 1),
+        // A token's rank is its id; the lowest merges first.
+        var merger = new PieceMerger(vocabulary.Ids.Select(token => (token.Key, -(float)token.Value, token.Value)), files.PathOf(fileName));
+        return new ByteLevelTokenizer(
+            vocabulary, merger, new Cl100kSplitter(longestNumber: 1),
             special with { Prefix = [], Suffix = [] }, new ByteLevelOptions { Nfc = true, WholeWordFirst = true, RecognisesSpecial = true });
     }
 }

@@ -7,7 +7,7 @@ namespace Generated.Tokenization.HuggingFace;
 internal sealed class HuggingFaceTokenizer : Tokenizer
 {
     private readonly TokenizerDefinition _definition;
-    private readonly BpeModel<PairMerges> _bpe;
+    private readonly BpeModel _bpe;
     private readonly AddedTokens _inRawText;
     private readonly AddedTokens _inNormalizedText;
     private readonly DecodedToken?[] _decoded;
@@ -15,7 +15,7 @@ internal sealed class HuggingFaceTokenizer : Tokenizer
     public HuggingFaceTokenizer(TokenizerDefinition definition, SpecialTokens special) : base(special)
     {
         _definition = definition;
-        _bpe = new BpeModel<PairMerges>(definition.Symbols, definition.Merges, definition.Options);
+        _bpe = new BpeModel(new PairMerger(definition.IdOf, definition.Merges), definition.Options);
         _inRawText = new AddedTokens(special.Added.Where(t => !t.Normalized));
         // The original normalizes the token too, so that with a prepended "▁" it is found at the beginning of a text only.
         _inNormalizedText = new AddedTokens(special.Added.Where(t => t.Normalized), t => Normalize(t.Content));
@@ -62,9 +62,9 @@ internal sealed class HuggingFaceTokenizer : Tokenizer
 
     protected override string? PieceText(int id) => id >= 0 && id < _definition.Tokens.Length ? _definition.Tokens[id] : null;
 
-    private sealed class WordBuffers(BpeModel<PairMerges>.Worker worker)
+    private sealed class WordBuffers(BpeModel.Worker worker)
     {
-        public readonly BpeModel<PairMerges>.Worker Worker = worker;
+        public readonly BpeModel.Worker Worker = worker;
         public List<Piece> Pieces = [];
         public List<Piece> Next = [];
         public readonly ByteBuffer Utf8 = new();

@@ -20,10 +20,7 @@ internal sealed class TokenizerDefinition
 
     public required Dictionary<string, int> IdOf { get; init; }
 
-    /// <summary>Ids of the model's symbols by their bytes.</summary>
-    public required ByteMap Symbols { get; init; }
-
-    public required PairMerges Merges { get; init; }
+    public required IReadOnlyList<(string Left, string Right)> Merges { get; init; }
     public required BpeOptions Options { get; init; }
 
     /// <summary>Reads a file's root.</summary>
@@ -37,18 +34,8 @@ internal sealed class TokenizerDefinition
             throw model.Unsupported($"the model type {type} (only BPE)");
         var (preTokenizers, isByteLevel) = PreTokenizerReader.Read(file["pre_tokenizer"]);
         var (tokens, idOf) = ReadVocabulary(model["vocab"]);
-        var symbols = new ByteMap(idOf.Count);
-        var neighbours = new NeighbourFilter(ofBytes: isByteLevel);
-        foreach (var (token, id) in idOf)
-        {
-            var bytes = new byte[token.Length];
-            if (!isByteLevel)
-                bytes = Utf8.Bytes(token);
-            else if (!ByteAlphabet.TryGetBytes(token, bytes))
-                continue;
-            symbols.TryAdd(bytes, id);
-            neighbours.Add(bytes);
-        }
+        var merges = ReadMerges(model["merges"]);
+        MergesFile.Check(merges, idOf, model["merges"].Path);
         return new TokenizerDefinition
         {
             Normalizers = TextNormalizers.Read(file["normalizer"]),
@@ -58,9 +45,8 @@ internal sealed class TokenizerDefinition
             Surroundings = PostProcessor.Read(file["post_processor"]),
             Tokens = tokens,
             IdOf = idOf,
-            Symbols = symbols,
-            Merges = MergesFile.Build(ReadMerges(model["merges"]), token => idOf.GetValueOrDefault(token, -1), model["merges"].Path),
-            Options = ReadOptions(model, idOf, isByteLevel) with { Neighbours = neighbours },
+            Merges = merges,
+            Options = ReadOptions(model, idOf, isByteLevel),
         };
     }
 
@@ -126,7 +112,8 @@ internal sealed class TokenizerDefinition
             ByteIds = byteIds,
             UnknownId = unknown,
             FuseUnknown = model["fuse_unk"].FlagOr(false),
-            WholePieceFirst = model["ignore_merges"].FlagOr(false),
+            WholePieces = model["ignore_merges"].FlagOr(false) ? idOf : null,
+            Neighbours = isByteLevel ? null : new NeighbourFilter(idOf.Keys),
         };
     }
 

@@ -9,29 +9,32 @@ internal class SentencePieceTokenizer : Tokenizer
 {
     private readonly SentencePieceModel _model;
     private readonly Normalizer _normalizer;
-    private readonly ByteMap _searchable;
-    private readonly BpeModel<PieceMerges>? _bpe;
+    private readonly Dictionary<string, int> _idOf = [];
+    private readonly BpeModel? _bpe;
     private readonly UnigramModel? _unigram;
 
     public SentencePieceTokenizer(SentencePieceModel model, SpecialTokens special) : base(special)
     {
         _model = model;
         var userDefined = new ByteTrie();
-        _searchable = new ByteMap(model.Pieces.Count);
-        for (int id = 0; id < model.Pieces.Count; id++)
+        string[] pieces = [.. model.Pieces.Select(piece => Encoding.UTF8.GetString(piece))];
+        for (int id = 0; id < pieces.Length; id++)
         {
             if (model.Kinds[id] is not (PieceKind.Normal or PieceKind.UserDefined or PieceKind.Unused))
                 continue;
-            if (!_searchable.TryAdd(model.Pieces[id], id))
+            if (!_idOf.TryAdd(pieces[id], id))
                 throw new InvalidInputException($"{model.Name} is damaged: piece {id} is there twice.");
             if (model.Kinds[id] == PieceKind.UserDefined)
                 userDefined.TryAdd(model.Pieces[id], id);
         }
         _normalizer = new Normalizer(model, userDefined);
         if (model.IsBpe)
-            _bpe = CreateBpe(model, _searchable, userDefined);
+            _bpe = CreateBpe(model, pieces, userDefined);
         else
-            _unigram = new UnigramModel(model);
+            _unigram = new UnigramModel(model, pieces);
+        // What is no piece of text can still be named.
+        for (int id = 0; id < pieces.Length; id++)
+            _idOf.TryAdd(pieces[id], id);
         VocabSize = Math.Max(model.Pieces.Count, special.Added.Count == 0 ? 0 : special.Added.Max(t => t.Id) + 1);
     }
 
@@ -64,34 +67,22 @@ internal class SentencePieceTokenizer : Tokenizer
 
     protected override TokenDecoder CreateDecoder(bool skipSpecial) => new Decoder(this, _model, skipSpecial);
 
-    protected override int? FindPiece(string piece)
-    {
-        byte[] bytes = Utf8.Bytes(piece);
-        int id = _searchable.Find(bytes);
-        if (id < 0)
-            id = _model.Pieces.FindIndex(p => p.AsSpan().SequenceEqual(bytes));
-        return id < 0 ? null : id;
-    }
+    protected override int? FindPiece(string piece) => _idOf.TryGetValue(piece, out int id) ? id : null;
 
     protected override string? PieceText(int id)
         => id >= 0 && id < _model.Pieces.Count ? Encoding.UTF8.GetString(_model.Pieces[id]) : null;
 
-    private static BpeModel<PieceMerges> CreateBpe(SentencePieceModel model, ByteMap searchable, ByteTrie userDefined)
+    private static BpeModel CreateBpe(SentencePieceModel model, string[] pieces, ByteTrie userDefined)
     {
-        // Higher scores merge first; equal scores must get equal ranks, since the leftmost of them goes first.
-        var order = model.Scores.Distinct().OrderDescending().Select((score, rank) => (score, rank)).ToDictionary(p => p.score, p => p.rank);
-        var neighbours = new NeighbourFilter();
-        for (int id = 0; id < model.Pieces.Count; id++)
-        {
-            if (model.Kinds[id] is PieceKind.Normal or PieceKind.UserDefined)
-                neighbours.Add(model.Pieces[id]);
-        }
-        return new BpeModel<PieceMerges>(searchable, new PieceMerges(searchable, [.. model.Scores.Select(s => order[s])]), new BpeOptions
+        // User-defined symbols are found in text before anything merges, so that merging never spells one.
+        var normal = Enumerable.Range(0, pieces.Length).Where(id => model.Kinds[id] == PieceKind.Normal);
+        var neighbours = pieces.Where((_, id) => model.Kinds[id] is PieceKind.Normal or PieceKind.UserDefined);
+        return new BpeModel(new PieceMerger(normal.Select(id => (pieces[id], model.Scores[id], id)), model.Name), new BpeOptions
         {
             ByteIds = model.IdOfByte,
             UnknownId = model.UnknownId,
             UserDefined = userDefined.IsEmpty ? null : userDefined,
-            Neighbours = neighbours,
+            Neighbours = new NeighbourFilter(neighbours),
         });
     }
 

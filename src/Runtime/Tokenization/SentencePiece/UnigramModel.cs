@@ -1,49 +1,36 @@
+using System.Text;
+using Generated.Tokenization.Bpe;
 using Generated.Tokenization.Text;
 
 namespace Generated.Tokenization.SentencePiece;
 
-/// <summary>Unigram segmentation: the sequence of pieces with the best sum of scores (Viterbi over character positions).</summary>
+/// <summary>Unigram segmentation: the sequence of pieces with the best sum of scores, found by the library.</summary>
 /// <remarks>
-/// Sums are kept in single precision and compared as sentencepiece's EncodeOptimized (unigram_model.cc) does: in a long text the
-/// rounding decides between paths, so the text is not cut into parts and the arithmetic is the original's.
+/// Sums are of single precision, and in a long text their rounding decides between paths; so the text is not cut into parts.
+/// Unknown characters are worked out here: the library inserts byte pieces into its result one by one, which takes quadratic time.
 /// </remarks>
 internal sealed class UnigramModel
 {
-    private const float UnknownPenalty = 10;
-
-    private readonly ByteTrie _pieces = new();
-    private readonly float[] _scores; // by id; of user-defined symbols unused, their bonus depends on their length
-    private readonly bool[] _userDefined;
+    private readonly Microsoft.ML.Tokenizers.Tokenizer _library;
+    private readonly (int Id, int Length)[] _pieces; // by the library's ids; lengths in bytes
     private readonly int _unknownId;
     private readonly int[] _byteIds;
-    private readonly float _unknownScore;
-    private readonly float _maxScore;
 
-    public UnigramModel(SentencePieceModel model)
+    /// <param name="model">The model.</param>
+    /// <param name="pieces">Its pieces as text.</param>
+    public UnigramModel(SentencePieceModel model, string[] pieces)
     {
-        float min = float.MaxValue, max = float.MinValue;
-        _scores = new float[model.Pieces.Count];
-        _userDefined = new bool[model.Pieces.Count];
-        for (int id = 0; id < model.Pieces.Count; id++)
-        {
-            _scores[id] = model.Scores[id];
-            _userDefined[id] = model.Kinds[id] == PieceKind.UserDefined;
-            if (model.Kinds[id] == PieceKind.Normal)
-                (min, max) = (Math.Min(min, model.Scores[id]), Math.Max(max, model.Scores[id]));
-            if (model.Kinds[id] is PieceKind.Normal or PieceKind.UserDefined && !_pieces.TryAdd(model.Pieces[id], id))
-                throw new InvalidInputException($"{model.Name} is damaged: piece {id} is there twice.");
-        }
+        int[] usable = [.. Enumerable.Range(0, pieces.Length).Where(id => model.Kinds[id] is PieceKind.Normal or PieceKind.UserDefined)];
+        float best = usable.Where(id => model.Kinds[id] == PieceKind.Normal).Select(id => model.Scores[id]).DefaultIfEmpty().Max();
+        _pieces = [.. usable.Select(id => (id, Encoding.UTF8.GetByteCount(pieces[id])))];
         _unknownId = model.UnknownId;
         _byteIds = model.IdOfByte;
-        _unknownScore = min - UnknownPenalty;
-        _maxScore = max;
-    }
-
-    private struct Node
-    {
-        public float Score;
-        public int Start; // -1: not reached
-        public int Id;
+        // The score of a user-defined symbol follows from its length. What its entry says must not count among the others' lowest
+        // and highest, as it would in the library.
+        _library = LibraryModel.Create(
+            LibraryModel.Kind.Unigram,
+            usable.Select(id => model.Kinds[id] == PieceKind.Normal ? (pieces[id], model.Scores[id], false) : (pieces[id], best, true)),
+            model.Name);
     }
 
     /// <summary>Appends the ids of a normalized text.</summary>
@@ -51,65 +38,30 @@ internal sealed class UnigramModel
     {
         if (text.IsEmpty)
             return;
-        var best = FindBestPath(text);
-        var path = new List<(int Start, int End, int Id)>();
-        for (int end = text.Length; end > 0; end = best[end].Start)
-            path.Add((best[end].Start, end, best[end].Id));
-
+        string characters = Encoding.UTF8.GetString(text);
+        if (!Utf8.IsValid(text))
+            text = Utf8.Bytes(characters); // a damaged normalization table
+        int position = 0;
         bool afterUnknown = false;
-        for (int i = path.Count - 1; i >= 0; i--)
+        foreach (int found in _library.EncodeToIds(characters, considerPreTokenization: false, considerNormalization: false))
         {
-            var (start, end, id) = path[i];
-            if (id != _unknownId)
+            bool isUnknown = found == _pieces.Length;
+            int length = isUnknown ? Utf8.CharacterLength(text[position..]) : _pieces[found].Length;
+            if (!isUnknown)
             {
-                ids.Add(id);
+                ids.Add(_pieces[found].Id);
             }
             else if (_byteIds.Length > 0)
             {
-                foreach (byte b in text[start..end])
+                foreach (byte b in text.Slice(position, length))
                     ids.Add(_byteIds[b]);
             }
             else if (!afterUnknown)
             {
-                ids.Add(id);
+                ids.Add(_unknownId);
             }
-            afterUnknown = id == _unknownId;
+            position += length;
+            afterUnknown = isUnknown;
         }
-    }
-
-    private Node[] FindBestPath(ReadOnlySpan<byte> text)
-    {
-        var best = new Node[text.Length + 1];
-        for (int i = 1; i < best.Length; i++)
-            best[i].Start = -1;
-        for (int start = 0; start < text.Length;)
-        {
-            float scoreHere = best[start].Score;
-            int characterEnd = start + Utf8.CharacterLength(text[start..]);
-            bool characterIsPiece = false;
-            int node = ByteTrie.Root;
-            for (int end = start; end < text.Length;)
-            {
-                node = _pieces.Step(node, text[end++]);
-                if (node == ByteTrie.Nowhere)
-                    break;
-                int id = _pieces.ValueAt(node);
-                if (id < 0)
-                    continue;
-                float score = _userDefined[id] ? (float)((end - start) * _maxScore - 0.1) : _scores[id];
-                Improve(ref best[end], score + scoreHere, start, id);
-                characterIsPiece |= end == characterEnd;
-            }
-            if (!characterIsPiece)
-                Improve(ref best[characterEnd], _unknownScore + scoreHere, start, _unknownId);
-            start = characterEnd;
-        }
-        return best;
-    }
-
-    private static void Improve(ref Node target, float score, int start, int id)
-    {
-        if (target.Start == -1 || score > target.Score)
-            target = new Node { Score = score, Start = start, Id = id };
     }
 }
