@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 using BenchmarkDotNet.Attributes;
 using BenchmarkDotNet.Configs;
@@ -56,7 +57,26 @@ public class TokenizerBenchmarks
             double ours = Rate(nameof(EncodeHere)), theirs = Rate(nameof(EncodeInLibrary));
             Console.WriteLine($"{pair.Key.Family,-10} {pair.Key.File,-24} {ours,7:F1} MB/s {theirs,7:F1} MB/s {ours / theirs,6:F1}x");
         }
+        foreach (string family in new[] { "llama", "gpt2", "qwen", "chatglm6b" })
+            MeasureOnce(family);
         return 0;
+    }
+
+    /// <summary>What happens once or seldom: loading, and a text without any boundary.</summary>
+    private static void MeasureOnce(string family)
+    {
+        var random = new Random(1);
+        string word = string.Create(300_000, random, (letters, source) =>
+        {
+            foreach (ref char letter in letters)
+                letter = (char)('a' + source.Next(26));
+        });
+        var watch = Stopwatch.StartNew();
+        var tokenizer = TokenizerLoader.Load(Path.Combine(Shared, "data", "tokenizers", family));
+        double loading = watch.Elapsed.TotalSeconds;
+        watch.Restart();
+        int count = tokenizer.Encode(word).Count;
+        Console.WriteLine($"{family,-10} loaded in {loading:F2} s; a word of {word.Length:N0} random letters ({count:N0} tokens) in {watch.Elapsed.TotalSeconds:F2} s");
     }
 
     /// <summary>Loads both tokenizers and the text.</summary>

@@ -72,6 +72,20 @@ public sealed class MergerTests
         Assert.Equal(Merge(new PairMerger(idOf, merges, firstWindow: text.Length), text), Merge(new PairMerger(idOf, merges), text));
     }
 
+    [Fact]
+    public void Mergers_ManyThreads_GiveTheSame()
+    {
+        var random = new Random(4);
+        var (idOf, merges) = RandomMerges(random, 200);
+        IMerger[] mergers = [new PairMerger(idOf, merges, firstWindow: 50), new PieceMerger(idOf.Select(token => (token.Key, -(float)token.Value, token.Value)), "test")];
+        string[] texts = [.. Enumerable.Range(0, 100).Select(_ => RandomText(random, LettersAndUnknown, 200))];
+        foreach (var merger in mergers)
+        {
+            var expected = texts.Select(text => Merge(merger, text)).ToArray();
+            Parallel.For(0, 20 * texts.Length, i => Assert.Equal(expected[i % texts.Length], Merge(merger, texts[i % texts.Length])));
+        }
+    }
+
     /// <summary>Sentencepiece's unigram_model.cc (EncodeOptimized), user-defined symbols and unknown characters included.</summary>
     [Theory]
     [InlineData(false)]
