@@ -30,6 +30,7 @@ internal static class QuantizeCommand
         var pack = new Option<bool>("--pack") { Description = "Joins the documents of a JSONL file before they are cut." };
         var evaluation = new Option<string?>("--evaluation") { Description = "Another file for the report's perplexity.", HelpName = "file" };
         var evaluated = new Option<int>("--evaluation-rows") { Description = "Most rows of it; 0 for no perplexity.", DefaultValueFactory = _ => 64, HelpName = "n" };
+        var statistics = new Option<string?>("--statistics") { Description = "Folder that keeps statistics of the model on these tokens for other recipes, and gives them again.", HelpName = "folder" };
         var groupSize = new Option<int?>("--group-size") { Description = $"Inputs that share a scale in 4 bits. Default: {NamedRecipes.DefaultGroupSize}.", HelpName = "n" };
         var set = new Option<string[]>("--set") { Description = "Changes an option of the recipe, by its key in a file; may be repeated.", HelpName = "key=value" };
         var ranks = new Option<int>("--tp") { Description = "Tensor-parallel degree that the result has to run at.", DefaultValueFactory = _ => 1, HelpName = "n" };
@@ -41,7 +42,7 @@ internal static class QuantizeCommand
         var json = new Option<bool>("--json") { Description = "Writes JSON." };
         var command = new Command("quantize", "Quantizes a checkpoint, one block in memory at a time. Started again after an interruption, it goes on where it stopped.")
         {
-            source, target, recipe, calibration, from, to, window, rows, pack, evaluation, evaluated, groupSize, set, ranks, format, strict, overwrite, device, json,
+            source, target, recipe, calibration, from, to, window, rows, pack, evaluation, evaluated, statistics, groupSize, set, ranks, format, strict, overwrite, device, json,
         };
         command.SetAction((parse, cancellation) => OffThread.Run(() =>
         {
@@ -64,6 +65,7 @@ internal static class QuantizeCommand
                 EvaluationFile = parse.GetValue(evaluation),
                 EvaluationRows = parse.GetValue(evaluated),
                 Device = Devices.Parse(parse.GetRequiredValue(device)),
+                StatisticsFolder = parse.GetValue(statistics),
                 Layout = parse.GetRequiredValue(format) is var layout && layout == Own ? null : layout,
                 Overwrite = parse.GetValue(overwrite),
             };
@@ -81,6 +83,7 @@ internal static class QuantizeCommand
             "quantize ./llama ./llama-w8a8 --recipe w8a8-smooth --calibration wiki.train.txt",
             "quantize ./llama ./llama-w4 --recipe w4-smooth-gptq --calibration chats.jsonl --to 1 --evaluation wiki.test.txt --strict",
             "quantize ./llama ./llama-w8a8 --recipe w8a8-smooth --set smooth.search=alpha --set keep=[\"Llama.Head\"] --calibration wiki.train.txt",
+            "quantize ./llama ./llama-w4 --recipe w4-awq --calibration wiki.train.txt --statistics ./llama-statistics",
             "quantize ./llama ./llama-gptq --recipe w4-gptq --calibration wiki.train.txt --format gptq",
             "quantize ./llama ./llama-mine --recipe mine.json --calibration tokens.safetensors --device cuda --json");
     }
@@ -113,6 +116,8 @@ internal static class QuantizeCommand
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"gptq: {linear.Name}: damping {linear.Damping:g3} after {linear.Escalations} escalations, {linear.DeadColumns} dead columns"));
         foreach (var note in report.Notes)
             output.WriteLine("note: " + note);
+        if (report.Statistics is { } statistics)
+            output.WriteLine("note: " + statistics);
         output.WriteLine($"All layers: {Path.Combine(options.Target, QuantizationReport.FileName)}");
 
         void Row(string name, double? before, double? after, Func<double, string> show)
@@ -127,6 +132,8 @@ internal static class QuantizeCommand
         writer.WriteString("target", options.Target);
         Optional("tokens_per_second_before", report.TokensPerSecondBefore);
         Optional("tokens_per_second_after", report.TokensPerSecondAfter);
+        if (report.Statistics is { } statistics)
+            writer.WriteString("statistics", statistics);
         writer.WriteStartArray("warnings");
         foreach (var warning in report.Warnings)
             writer.WriteStringValue(warning);

@@ -45,7 +45,7 @@ internal sealed class ModelMetric : IDisposable
 
     private double Perplexity()
     {
-        using var stage = _text.At(0, after: false, _unit.Context.Device);
+        using var stage = _text.After(0, _unit.Context.Device);
         return _text.Score(stage, _unit, _cancellation);
     }
 

@@ -33,16 +33,16 @@ internal sealed class SwitchableModel : IDisposable
         try
         {
             var quantizer = new UnitQuantizer(recipe, model.Structure, (slot, linear) => exact.Add((slot.Block, slot.Path), linear));
-            var stream = new HiddenStream(folder, "calibration", calibration, model.Inputs);
+            var stream = new CalibrationFlow(folder, calibration, model.Inputs, new CalibrationNeeds(recipe));
             var layers = new List<LayerSwitch>();
             var last = model.AllBlocks.Count + 1;
             for (var index = 0; index <= last; index++)
             {
                 using var unit = UnitAt(model, index, last);
-                using var stage = stream.At(index, model.Device);
-                var result = quantizer.Run(unit, stage.Inputs, unit is LoadedBlockUnit ? _ => true : UnitLoop.Visits(unit, stage), index == last ? null : stage.Write, cancellation);
-                stage.Complete();
-                stage.Forget();
+                using var flow = stream.At(index, model.Device, writes: index < last);
+                var result = quantizer.Run(unit, flow, unit is LoadedBlockUnit ? _ => true : UnitLoop.Visits(unit, flow), cancellation);
+                flow.Complete();
+                flow.Forget();
                 foreach (var report in result.Reports)
                 {
                     var slot = unit.Linears[report.Path];

@@ -22,11 +22,32 @@ internal sealed class RowSample : IDisposable
         (Width, _capacity) = (width, capacity);
     }
 
+    /// <summary>A sample that was taken before; it takes over the rows.</summary>
+    /// <param name="rows">The rows kept, [n, width].</param>
+    /// <param name="stride">Rows between two that are kept, plus one.</param>
+    /// <param name="seen">Rows that were added.</param>
+    /// <exception cref="InvalidInputException">The numbers contradict each other.</exception>
+    public static RowSample Of(Tensor rows, long stride, long seen)
+    {
+        if (rows.dim() != 2 || rows.shape[1] < 1 || stride < 1 || seen < 1 || rows.shape[0] != (seen - 1) / stride + 1)
+        {
+            rows.Dispose();
+            throw new InvalidInputException("The saved sample is damaged; calibrate again.");
+        }
+
+        var sample = new RowSample((int)rows.shape[1], (int)rows.shape[0]) { Stride = stride, _seen = seen };
+        sample._parts.Add(rows);
+        return sample;
+    }
+
     /// <summary>Number of channels.</summary>
     public int Width { get; }
 
     /// <summary>Rows between two that are kept, plus one.</summary>
     public long Stride { get; private set; } = 1;
+
+    /// <summary>Rows added.</summary>
+    public long Seen => _seen;
 
     /// <summary>Rows kept.</summary>
     public long Count => (_seen + Stride - 1) / Stride;

@@ -20,11 +20,17 @@ internal sealed class HeldOutText(string folder, CalibrationSet set, IInputSchem
     /// <summary>Number of scored tokens.</summary>
     public long Tokens => set.Rows.Sum(row => row.Length - 1L);
 
-    /// <summary>Whether a run can begin at a unit.</summary>
-    public bool CanBegin(int unit) => _before.CanBegin(unit) && _after.CanBegin(unit);
+    /// <summary>Perplexity of the model as it was, where it is known from an earlier run.</summary>
+    public double? Known { get; init; }
 
-    /// <summary>The stream through the model as it was, or as it becomes.</summary>
-    public HiddenStream.Stage At(int unit, bool after, Device device) => (after ? _after : _before).At(unit, device);
+    /// <summary>Whether a run can begin at a unit.</summary>
+    public bool CanBegin(int unit) => (Known is not null || _before.CanBegin(unit)) && _after.CanBegin(unit);
+
+    /// <summary>The stream through the model as it was; null where its perplexity is known.</summary>
+    public HiddenStream.Stage? Before(int unit, Device device) => Known is null ? _before.At(unit, device) : null;
+
+    /// <summary>The stream through the model as it becomes.</summary>
+    public HiddenStream.Stage After(int unit, Device device) => _after.At(unit, device);
 
     /// <summary>Perplexity by what is behind the blocks.</summary>
     public double Score(HiddenStream.Stage stage, Unit behind, CancellationToken cancellation)

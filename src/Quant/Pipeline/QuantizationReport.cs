@@ -48,6 +48,10 @@ public sealed record QuantizationReport
     /// <summary>What the recipe's checks found.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
+    /// <summary>What the folder of statistics was good for, in a sentence; null where there is none.</summary>
+    [JsonIgnore]
+    public string? Statistics { get; init; }
+
     /// <summary>Decoded tokens a second before, in float32, by the sum of the units' times; null where it could not be measured.</summary>
     [JsonIgnore]
     public double? TokensPerSecondBefore { get; init; }

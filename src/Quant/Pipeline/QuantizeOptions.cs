@@ -29,6 +29,12 @@ public sealed record QuantizeOptions
     /// <summary>Most rows that perplexity is taken on; of more, evenly spaced ones. 0 for no perplexity.</summary>
     public int EvaluationRows { get; init; } = 64;
 
+    /// <summary>
+    /// Folder of statistics of the exact model on the calibration tokens, and of its perplexity on held-out ones: what another run has
+    /// left there for the same model and tokens is used, and what is missing is taken and kept. The result is the same. Null for none.
+    /// </summary>
+    public string? StatisticsFolder { get; init; }
+
     /// <summary>Where units are loaded to; they compute in float32.</summary>
     public Device Device { get; init; } = CPU;
 
@@ -37,6 +43,9 @@ public sealed record QuantizeOptions
 
     /// <summary>Whether a target that is there is replaced.</summary>
     public bool Overwrite { get; init; }
+
+    /// <summary>Told the block (−1 outside blocks) of each pass of calibration tokens that begins, for tests.</summary>
+    internal Action<int>? PassBegins { get; init; }
 
     /// <summary>Told the share that is done, unit by unit.</summary>
     public IProgress<double>? Progress { get; init; }

@@ -39,17 +39,29 @@ public static class Quantizer
         if (options.Recipe.Qat is not null)
             return Train(options, model, calibration, heldOut, writer, findings, cancellation);
         var records = new UnitRecords(writer.WorkFolder);
-        var loop = new UnitLoop(model, options.Recipe, calibration, heldOut, writer.WorkFolder);
+        var store = Statistics(options, model, calibration);
+        var loop = new UnitLoop(model, options.Recipe, calibration, heldOut, writer.WorkFolder, store, options.PassBegins);
         var sink = new Sink(writer, records);
         loop.Run(First(loop, writer, records, model.BlockCount), sink, unit => options.Progress?.Report((double)unit / loop.Count), cancellation);
 
-        return Finish(options, writer, Report(options, model, calibration, heldOut, records, sink.Report!, findings));
+        return Finish(options, writer, Report(options, model, calibration, heldOut, records, sink.Report!, findings) with { Statistics = store?.Remark });
+    }
+
+    private static StatisticsStore? Statistics(QuantizeOptions options, StreamedModel model, CalibrationSet? calibration)
+    {
+        if (options.StatisticsFolder is not { } folder)
+            return null;
+        if (calibration is null)
+            throw new InvalidInputException("--statistics keeps what is seen of calibration tokens: give --calibration a file of text, JSONL or token ids as well.");
+        return StatisticsStore.Open(folder, model, calibration, options.Calibration.TokensPerBatch, options.Device, new CalibrationNeeds(options.Recipe));
     }
 
     private static QuantizationReport Train(
         QuantizeOptions options, StreamedModel model, CalibrationSet? calibration, CalibrationSet? heldOut, QuantizedCheckpointWriter writer,
         IReadOnlyList<RecipeFinding> findings, CancellationToken cancellation)
     {
+        if (options.StatisticsFolder is not null)
+            throw new InvalidInputException($"Recipe '{options.Recipe.Name}' trains and takes no statistics: leave --statistics out.");
         if (calibration is null)
             throw new InvalidInputException($"Recipe '{options.Recipe.Name}' trains: give --calibration a file of text, JSONL or token ids to train on.");
         var outcome = new TrainedQuantizer(options, calibration, heldOut).Run(writer, cancellation);

@@ -15,6 +15,9 @@ internal sealed class UnitInputs(CalibrationSet set, IInputScheme scheme, Hidden
     /// <summary>Number of batches.</summary>
     public int Count => set.Batches.Count;
 
+    /// <summary>The first row alone.</summary>
+    public UnitPrompt Prompt => new(set.Rows[0], scheme, FirstRow);
+
     /// <summary>A batch.</summary>
     public TokenBatch Batch(int index) => set.Batches[index];
 
@@ -29,27 +32,11 @@ internal sealed class UnitInputs(CalibrationSet set, IInputScheme scheme, Hidden
     /// <summary>A pass over a batch.</summary>
     public PassContext Pass(int index, IProbe? probe = null) => new(scheme.Prompt(set.Batches[index])) { Probe = probe };
 
-    /// <summary>The first row alone, without padding: its input (the caller's) and its positions and mask.</summary>
-    public (Tensor Input, SequenceInputs Inputs) FirstRow() => FirstTokens(set.Rows[0].Length);
-
-    /// <summary>The beginning of the first row; all of it where the model does not take a beginning.</summary>
-    public (Tensor Input, SequenceInputs Inputs) FirstTokens(int most)
+    private Tensor FirstRow()
     {
-        var row = set.Rows[0];
-        var length = Math.Min(most, row.Length);
-        SequenceInputs inputs;
-        try
-        {
-            inputs = scheme.Prompt(TokenBatch.LeftPadded([row[..length]], 0));
-        }
-        catch (InvalidInputException) when (length < row.Length)
-        {
-            (length, inputs) = (row.Length, scheme.Prompt(TokenBatch.LeftPadded([row], 0)));
-        }
-
         using var all = Read(0);
         using var values = all.narrow(0, 0, 1);
-        using var tokens = values.narrow(1, set.Batches[0].Length - row.Length, length);
-        return (tokens.contiguous(), inputs);
+        using var tokens = values.narrow(1, set.Batches[0].Length - set.Rows[0].Length, set.Rows[0].Length);
+        return tokens.clone();
     }
 }

@@ -38,11 +38,14 @@ internal sealed record EndsReport(IReadOnlyList<LinearReport> Linears, UnitCost 
 /// <param name="calibration">Calibration tokens; null where the recipe needs none.</param>
 /// <param name="heldOut">Tokens that perplexity is taken on; null for none.</param>
 /// <param name="folder">For the hidden states.</param>
-internal sealed class UnitLoop(StreamedModel model, QuantRecipe recipe, CalibrationSet? calibration, CalibrationSet? heldOut, string folder)
+/// <param name="store">Statistics of the exact model that are kept between runs; null for none.</param>
+/// <param name="passBegins">Told the block of each pass of calibration tokens, for tests.</param>
+internal sealed class UnitLoop(
+    StreamedModel model, QuantRecipe recipe, CalibrationSet? calibration, CalibrationSet? heldOut, string folder, StatisticsStore? store = null, Action<int>? passBegins = null)
 {
-    private readonly UnitQuantizer _quantizer = new(recipe, model.Structure);
-    private readonly HiddenStream? _calibration = calibration is null ? null : new HiddenStream(folder, "calibration", calibration, model.Inputs);
-    private readonly HeldOutText? _heldOut = heldOut is null ? null : new HeldOutText(folder, heldOut, model.Inputs);
+    private readonly UnitQuantizer _quantizer = new(recipe, model.Structure) { PassBegins = passBegins };
+    private readonly CalibrationFlow? _calibration = calibration is null ? null : new CalibrationFlow(folder, calibration, model.Inputs, new CalibrationNeeds(recipe), store);
+    private readonly HeldOutText? _heldOut = heldOut is null ? null : new HeldOutText(folder, heldOut, model.Inputs) { Known = store?.Perplexity(heldOut) };
 
     /// <summary>Number of units.</summary>
     public int Count => model.BlockCount + 2;
@@ -75,15 +78,15 @@ internal sealed class UnitLoop(StreamedModel model, QuantRecipe recipe, Calibrat
     {
         using var ends = model.LoadEnds();
         using var unit = new EndsUnit(ends, isBefore: true);
-        using var stage = _calibration?.At(0, unit.Context.Device);
-        using var before = _heldOut?.At(0, after: false, unit.Context.Device);
-        using var after = _heldOut?.At(0, after: true, unit.Context.Device);
+        using var flow = _calibration?.At(0, unit.Context.Device, writes: true);
+        using var before = _heldOut?.Before(0, unit.Context.Device);
+        using var after = _heldOut?.After(0, unit.Context.Device);
         before?.Forward(unit, cancellation);
-        _quantizer.Run(unit, stage?.Inputs, Visits(unit, stage), stage is null ? null : stage.Write, cancellation);
+        _quantizer.Run(unit, flow, Visits(unit, flow), cancellation);
         if (EmbeddingStage.Quantize(ends, recipe) is { } embedding)
             EmbeddingStage.Round(ends, embedding);
         after?.Forward(unit, cancellation);
-        stage?.Complete();
+        flow?.Complete();
         before?.Complete();
         after?.Complete();
     }
@@ -91,21 +94,21 @@ internal sealed class UnitLoop(StreamedModel model, QuantRecipe recipe, Calibrat
     private void Block(int index, IUnitSink sink, CancellationToken cancellation)
     {
         using var unit = new BlockUnit(model.LoadBlock(index - 1));
-        using var stage = _calibration?.At(index, unit.Context.Device);
-        using var before = _heldOut?.At(index, after: false, unit.Context.Device);
-        using var after = _heldOut?.At(index, after: true, unit.Context.Device);
+        using var flow = _calibration?.At(index, unit.Context.Device, writes: true);
+        using var before = _heldOut?.Before(index, unit.Context.Device);
+        using var after = _heldOut?.After(index, unit.Context.Device);
         before?.Forward(unit, cancellation);
-        var prompt = (before ?? stage)?.Inputs;
+        var prompt = Prompt(flow, before, after);
         var cost = UnitMeasure.Of(unit, prompt, model.Inputs);
-        var result = _quantizer.Run(unit, stage?.Inputs, _ => true, stage is null ? null : stage.Write, cancellation);
+        var result = _quantizer.Run(unit, flow, _ => true, cancellation);
         for (var i = 0; i < result.KvScales.Count; i++)
             unit.Context.Attentions[i].RoundKeysAndValues(result.KvScales[i]);
         after?.Forward(unit, cancellation);
-        stage?.Complete();
+        flow?.Complete();
         before?.Complete();
         after?.Complete();
         sink.Block(unit, result, new UnitCost(cost, UnitMeasure.Of(unit, prompt, model.Inputs)));
-        stage?.Forget();
+        flow?.Forget();
         before?.Forget();
         after?.Forget();
     }
@@ -116,15 +119,17 @@ internal sealed class UnitLoop(StreamedModel model, QuantRecipe recipe, Calibrat
         using var front = new EndsUnit(ends, isBefore: true);
         using var unit = new EndsUnit(ends, isBefore: false);
         var device = unit.Context.Device;
-        using var start = _calibration?.At(0, device);
-        using var stage = _calibration?.At(index, device);
-        using var before = _heldOut?.At(index, after: false, device);
-        using var after = _heldOut?.At(index, after: true, device);
-        var exact = before is null ? 0 : _heldOut!.Score(before, unit, cancellation);
-        var prompt = (before ?? stage)?.Inputs;
+        using var start = _calibration?.At(0, device, writes: false);
+        using var flow = _calibration?.At(index, device, writes: false);
+        using var before = _heldOut?.Before(index, device);
+        using var after = _heldOut?.After(index, device);
+        var exact = before is null ? _heldOut?.Known : _heldOut!.Score(before, unit, cancellation);
+        if (before is not null)
+            store?.SavePerplexity(heldOut!, exact!.Value);
+        var prompt = Prompt(flow, before, after);
         var cost = UnitMeasure.Of(unit, prompt, model.Inputs);
-        var entering = _quantizer.Run(front, start?.Inputs, Visits(front, start), null, cancellation);
-        var leaving = _quantizer.Run(unit, stage?.Inputs, Visits(unit, stage, isFirst: false), null, cancellation);
+        var entering = _quantizer.Run(front, start, Visits(front, start), cancellation);
+        var leaving = _quantizer.Run(unit, flow, Visits(unit, flow, isFirst: false), cancellation);
         var embedding = EmbeddingStage.Quantize(ends, recipe);
         if (embedding is not null)
             EmbeddingStage.Round(ends, embedding);
@@ -133,23 +138,26 @@ internal sealed class UnitLoop(StreamedModel model, QuantRecipe recipe, Calibrat
             ends, new Dictionary<string, LinearState>(entering.Linears.Concat(leaving.Linears), StringComparer.Ordinal), embedding,
             new EndsReport([.. entering.Reports, .. leaving.Reports], new UnitCost(cost, UnitMeasure.Of(unit, prompt, model.Inputs).With(embedding)))
             {
-                Perplexity = before is null ? null : (exact, rounded),
+                Perplexity = exact is { } known ? (known, rounded) : null,
             });
     }
 
+    private static UnitPrompt? Prompt(UnitFlow? flow, HiddenStream.Stage? before, HiddenStream.Stage? after) =>
+        flow?.Prompt ?? (before ?? after)?.Inputs.Prompt;
+
     /// <summary>Which linears outside blocks come before and which behind only passes tell; without calibration all belong to the first.</summary>
-    internal static Func<string, bool> Visits(Unit unit, HiddenStream.Stage? stage, bool isFirst = true)
+    internal static Func<string, bool> Visits(Unit unit, UnitFlow? flow, bool isFirst = true)
     {
-        if (stage is null)
+        if (flow is null)
             return _ => isFirst;
-        return SitesOf(unit, stage.Inputs).Contains;
+        return SitesOf(unit, flow.Prompt).Contains;
     }
 
-    private static HashSet<string> SitesOf(Unit unit, UnitInputs inputs)
+    private static HashSet<string> SitesOf(Unit unit, UnitPrompt prompt)
     {
         using var noGrad = no_grad();
         var sites = new SiteNames();
-        var (input, first) = inputs.FirstRow();
+        var (input, first) = prompt.FirstRow();
         using (input)
         using (var pass = new PassContext(first) { Probe = sites })
             unit.Run(input, pass).Dispose();

@@ -19,10 +19,10 @@ internal sealed record UnitMeasure(long Dense, long Packed, double Milliseconds)
 
     /// <summary>Measures a unit: the median of some decode steps behind a short prompt.</summary>
     /// <param name="unit">The unit; what is before the blocks only looks rows up, and is not timed.</param>
-    /// <param name="inputs">Where a prompt is taken from.</param>
+    /// <param name="prompt">Where a prompt is taken from; null for no time.</param>
     /// <param name="scheme">The model's input scheme.</param>
-    public static UnitMeasure Of(Unit unit, UnitInputs? inputs, IInputScheme scheme) =>
-        new(DenseIn(unit), PackedIn(unit), inputs is null ? 0 : Time(unit, inputs, scheme));
+    public static UnitMeasure Of(Unit unit, UnitPrompt? prompt, IInputScheme scheme) =>
+        new(DenseIn(unit), PackedIn(unit), prompt is null ? 0 : Time(unit, prompt, scheme));
 
     /// <summary>Memory of its weights in a model of a type.</summary>
     public long Bytes(ScalarType type) => Dense * (type is ScalarType.Float32 ? 4 : type is ScalarType.Float64 ? 8 : 2) + Packed;
@@ -40,11 +40,11 @@ internal sealed record UnitMeasure(long Dense, long Packed, double Milliseconds)
 
     private static long PackedIn(Unit unit) => unit.Linears.Values.Select(slot => slot.Linear).OfType<QuantizedLinear>().Sum(linear => linear.Bytes);
 
-    private static double Time(Unit unit, UnitInputs inputs, IInputScheme scheme)
+    private static double Time(Unit unit, UnitPrompt prompt, IInputScheme scheme)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        var (input, first) = inputs.FirstTokens(Prompt);
+        var (input, first) = prompt.FirstTokens(Prompt);
         if (input.dim() != 3)
             return 0;
         using var cache = KvCache.Create(unit.Context.CacheShapes, 1, first.Length + Warmup + Steps, unit.Context.Dtype, unit.Context.Device);

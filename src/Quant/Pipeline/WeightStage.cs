@@ -20,17 +20,16 @@ internal sealed class WeightStage(QuantRecipe recipe, Action<LinearSlot, Linear>
     /// <summary>Quantizes every linear of a site that the recipe does not keep.</summary>
     /// <param name="unit">Holds them; afterwards it holds their quantized forms.</param>
     /// <param name="site">The site.</param>
-    /// <param name="record">What calibration saw of the value, behind an inserted operation; null without calibration.</param>
-    public IReadOnlyList<(string Path, LinearState State, LinearReport Report)> Run(Unit unit, SitePlan site, SiteRecord? record)
+    /// <param name="values">The value, behind an inserted operation; null without calibration.</param>
+    public IReadOnlyList<(string Path, LinearState State, LinearReport Report)> Run(Unit unit, SitePlan site, SiteValues? values)
     {
         using var noGrad = no_grad();
-        using var sample = record?.Sample.ToTensor();
-        var scale = record?.Threshold is { } observer ? (float)(observer.Threshold() / Int8) : (float?)null;
-        return [.. site.Quantized.Select(linear => Quantize(unit, site, linear, record, sample, scale))];
+        return [.. site.Quantized.Select(linear => Quantize(unit, site, linear, values))];
     }
 
-    private (string, LinearState, LinearReport) Quantize(Unit unit, SitePlan site, LinearPlan linear, SiteRecord? record, Tensor? sample, float? scale)
+    private (string, LinearState, LinearReport) Quantize(Unit unit, SitePlan site, LinearPlan linear, SiteValues? values)
     {
+        var (sample, scale) = (values?.Sample, values?.Threshold is { } threshold ? (float)(threshold / Int8) : (float?)null);
         using var scope = NewDisposeScope();
         var dense = Folding.Dense(unit, linear.Path);
         dense.FixUnitRows();
@@ -45,7 +44,7 @@ internal sealed class WeightStage(QuantRecipe recipe, Action<LinearSlot, Linear>
         QuantizedWeight codes;
         if (recipe.Gptq is { } gptq)
         {
-            var result = GptqQuantizer.Quantize(weight, record!.Hessian!, format, gptq, recipe.Rounding, clip);
+            var result = GptqQuantizer.Quantize(weight, values!.Hessian!, format, gptq, recipe.Rounding, clip);
             (codes, report) = (result.Weight, report.With(result));
         }
         else
@@ -58,7 +57,7 @@ internal sealed class WeightStage(QuantRecipe recipe, Action<LinearSlot, Linear>
         {
             Weight = codes,
             Bias = dense.Bias?.Value.to_type(ScalarType.Float32).cpu().data<float>().ToArray(),
-            Input = record?.Transform,
+            Input = values?.Inserted,
             Activations = activations,
             // An input that was always zero has no range; any scale gives its zeros.
             InputScale = activations?.Per == ActivationGranularity.Tensor ? scale > 0 ? scale : 1 : null,

@@ -49,6 +49,9 @@ internal sealed class StreamedModel : IDisposable
     /// <summary>How positions and mask follow from ids.</summary>
     public IInputScheme Inputs => _skeleton.Inputs;
 
+    /// <summary>Paths of the files that hold the weights.</summary>
+    public IEnumerable<string> Files => _checkpoint.Files.Files;
+
     /// <summary>Bytes of all weights in the files.</summary>
     public long FileBytes => Weights.File.Tensors.Values.Sum(t => t.ByteCount);
 

@@ -65,16 +65,17 @@ public sealed class DefectTests
         using var streamed = StreamedModel.Open(Stories.Fixture("llama"));
         var set = new CalibrationSet(Fixtures.Rows("llama", 4), 2048);
         using var unit = new CountingUnit(new BlockUnit(streamed.LoadBlock(0)));
-        var spools = new HiddenStream(folder.Path, "x", set, streamed.Inputs);
+        var recipe = NamedRecipes.Get("w4-gptq", 32);
+        var stream = new CalibrationFlow(folder.Path, set, streamed.Inputs, new CalibrationNeeds(recipe));
         using (var ends = streamed.LoadEnds())
-        using (var start = spools.At(0, torch.CPU))
+        using (var start = stream.At(0, torch.CPU, writes: true))
         {
-            start.Forward(new EndsUnit(ends, isBefore: true), default);
+            start.Followed!.Forward(new EndsUnit(ends, isBefore: true), default);
             start.Complete();
         }
 
-        using var stage = spools.At(1, torch.CPU);
-        var result = new UnitQuantizer(NamedRecipes.Get("w4-gptq", 32), streamed.Structure).Run(unit, stage.Inputs, _ => true, stage.Write, default);
+        using var flow = stream.At(1, torch.CPU, writes: true);
+        var result = new UnitQuantizer(recipe, streamed.Structure).Run(unit, flow, _ => true, default);
         Assert.Equal(7, result.Linears.Count);
         Assert.Equal(2, unit.Runs); // Hessians of all linears, then the quantized block's output
         Assert.All(result.Reports, report => Assert.Equal(("gptq", 0.01, 0), (report.Method, report.Damping!.Value, report.Escalations)));

@@ -95,7 +95,16 @@ public sealed class FunctionPreservingTests
             var sites = SitePlan.Of(recipe, model.Model.Structure, unit).Where(site => site.IsTransformed && (ends is null || IsReached(site, unit, stage.Inputs))).ToList();
             if (sites.Count == 0)
                 continue;
-            quantizer.Transform(unit, stage.Inputs, sites, default);
+            using var seen = new Observation(sites.ToDictionary(site => site.Site, site => new SiteRecord(site.Width) { Statistics = new ChannelStatistics(site.Width) }));
+            for (var i = 0; i < stage.Inputs.Count; i++)
+            {
+                using var tokens = new RealTokens(stage.Inputs.Batch(i));
+                using var pass = stage.Inputs.Pass(i, new SiteRecorder(seen.Sites, null, tokens));
+                using var input = stage.Inputs.Read(i);
+                unit.Run(input, pass).Dispose();
+            }
+
+            quantizer.Transform(unit, stage.Inputs.Prompt, sites, seen, default);
             changed += Copy(unit, model.Model, [.. sites.SelectMany(site => site.Linears).Select(linear => linear.Path)]);
         }
 
