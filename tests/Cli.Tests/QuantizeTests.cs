@@ -85,6 +85,20 @@ public sealed class QuantizeTests
         Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
     }
 
+    [Fact]
+    public async Task Quantize_WithStatistics_SaysWhatTheyWereGoodFor()
+    {
+        using var folder = Data.Temporary();
+        var calibration = Tokens(folder, 12, 24);
+        string[] Command(string recipe) => ["quantize", Data.Fixture("llama"), folder[recipe], "--recipe", recipe, "--calibration", calibration, "--to", "0.5", "--statistics", folder["statistics"]];
+        Assert.Contains("has no statistics of this model on these tokens", (await Run.Of(Command("w8a8"))).Ok().Output);
+        var second = (await Run.Of([.. Command("w8a8-smooth"), "--json"])).Ok().Json.Single();
+        Assert.Contains("are used; none are taken", second.GetProperty("statistics").GetString());
+        File.WriteAllText(Directory.EnumerateFiles(folder["statistics"], "unit.00002.bin", SearchOption.AllDirectories).Single(), "no statistics");
+        Assert.Contains("unit.00002.bin is damaged; statistics are taken anew", (await Run.Of(Command("w8"))).Ok().Output);
+        (await Run.Of("quantize", Data.Fixture("llama"), folder["q"], "--recipe", "w8", "--statistics", folder["statistics"])).Refused(2, "--calibration");
+    }
+
     /// <summary>Norms and head of a model this small outweigh what its weights save, or its kernels are no faster: --strict says so by the exit code.</summary>
     [Fact]
     public async Task Quantize_Strict_FailsExactlyWhereItWarns()
