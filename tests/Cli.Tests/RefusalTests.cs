@@ -109,10 +109,19 @@ public sealed class RefusalTests : IDisposable
     [Theory]
     [InlineData("cuda:99", "float32", "cuda:99")]
     [InlineData("tpu", "float32", "tpu")]
-    [InlineData("cpu", "float8_e4m3fn", "float8_e4m3fn")]
-    [InlineData("cpu", "int8", "int8")]
+    [InlineData("mps", "float32", "mps")]
+    [InlineData("cpu", "float33", "float33")]
     public async Task TypeOrDeviceThatIsNotThere(string device, string dtype, string named) =>
         (await Run.Of("generate", Data.Fixture("llama"), "--ids", "1,2", "--device", device, "--dtype", dtype)).Refused(2, $"'{named}'");
+
+    [Theory]
+    [InlineData("generate", "--ids", "1,2", "--dtype", "float8_e4m3fn")]
+    [InlineData("generate", "--ids", "1,2", "--dtype", "int8")]
+    [InlineData("generate", "--ids", "1,2", "--dtype", "complex64")]
+    [InlineData("bench", "--dtype", "float64")]
+    [InlineData("convert", "out", "--to", "paddle", "--dtype", "bool")]
+    public async Task TypeThatNoPassRunsIn(string command, params string[] options) =>
+        (await Run.Of([command, Data.Fixture("llama"), .. options])).Refused(2, $"No pass runs in '{options[^1]}'", "use float32, bfloat16 or float16");
 
     private async Task Refused(params string[] parts)
     {

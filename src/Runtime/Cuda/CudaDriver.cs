@@ -12,6 +12,7 @@ internal static unsafe partial class CudaDriver
     private const string Library = "libcuda.so.1";
     private const int ComputeCapabilityMajor = 75;
     private const int ComputeCapabilityMinor = 76;
+    private const int NameLength = 256;
 
     /// <summary>The current device's architecture as NVRTC names it, for example <c>sm_90</c>.</summary>
     public static string Architecture()
@@ -20,6 +21,18 @@ internal static unsafe partial class CudaDriver
         Check(cuDeviceGetAttribute(out var major, ComputeCapabilityMajor, device), "cuDeviceGetAttribute");
         Check(cuDeviceGetAttribute(out var minor, ComputeCapabilityMinor, device), "cuDeviceGetAttribute");
         return $"sm_{major}{minor}";
+    }
+
+    /// <summary>Name and compute capability of a visible device.</summary>
+    public static (string Name, int Major, int Minor) Describe(int index)
+    {
+        Check(cuInit(0), "cuInit");
+        Check(cuDeviceGet(out var device, index), "cuDeviceGet");
+        var name = stackalloc byte[NameLength];
+        Check(cuDeviceGetName(name, NameLength, device), "cuDeviceGetName");
+        Check(cuDeviceGetAttribute(out var major, ComputeCapabilityMajor, device), "cuDeviceGetAttribute");
+        Check(cuDeviceGetAttribute(out var minor, ComputeCapabilityMinor, device), "cuDeviceGetAttribute");
+        return (Marshal.PtrToStringUTF8((nint)name)!, major, minor);
     }
 
     /// <summary>Loads a compiled module into the current context.</summary>
@@ -49,6 +62,12 @@ internal static unsafe partial class CudaDriver
         var text = cuGetErrorString(result, out var message) == 0 ? Marshal.PtrToStringUTF8(message) : "unknown error";
         throw new GeneratedException($"The CUDA driver call {call} failed with code {result}: {text}.");
     }
+
+    [LibraryImport(Library)] private static partial int cuInit(uint flags);
+
+    [LibraryImport(Library)] private static partial int cuDeviceGet(out int device, int ordinal);
+
+    [LibraryImport(Library)] private static partial int cuDeviceGetName(byte* name, int length, int device);
 
     [LibraryImport(Library)] private static partial int cuCtxGetDevice(out int device);
 

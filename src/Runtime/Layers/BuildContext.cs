@@ -1,3 +1,4 @@
+using Generated.Native;
 using Generated.Parallel;
 using Generated.Passes;
 using TorchSharp;
@@ -25,6 +26,7 @@ public sealed class BuildContext : IDisposable
     private BuildContext? _forBlocks;
 
     /// <param name="options">Type, device and group.</param>
+    /// <exception cref="InvalidInputException">No pass runs in the type, or the device does not compute in it.</exception>
     public BuildContext(BuildOptions options)
         : this(options, new LayerPath())
     {
@@ -33,8 +35,7 @@ public sealed class BuildContext : IDisposable
     private BuildContext(BuildOptions options, LayerPath path)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (options.Dtype is not (ScalarType.Float32 or ScalarType.BFloat16 or ScalarType.Float16 or ScalarType.Float64))
-            throw new InvalidInputException($"Weights cannot be {options.Dtype}: use float32, bfloat16 or float16.");
+        DTypeSupport.Require(options.Dtype, options.Device);
         Options = options;
         _path = path;
         Group = options.TensorParallel ?? (_ownGroup = new SingleCollective());
