@@ -1,9 +1,6 @@
-using System.Text.Json.Nodes;
 using Generated.Checkpoints;
 using Generated.Generation;
-using Generated.Loading;
 using Generated.Verification;
-using TorchSharp;
 
 namespace Models.Tests;
 
@@ -17,7 +14,7 @@ public sealed class PaddedBatchTests
     [InlineData("opt"), InlineData("opt-postln"), InlineData("glm"), InlineData("qwen"), InlineData("qwen2"), InlineData("baichuan-7b"), InlineData("baichuan-13b"), InlineData("baichuan2-7b")]
     public void Batch_EqualsEachPromptAlone_AndTheRecordedTokens(string name)
     {
-        using var loaded = Load(name);
+        using var loaded = Fixtures.Load(name);
         using var golden = Checkpoint.Open(Path.Combine(Fixtures.Folder(name), "golden.safetensors"));
         var inputs = new GoldenInputs(golden);
         var ids = GoldenInputs.Integers(golden, "input_ids");
@@ -40,31 +37,10 @@ public sealed class PaddedBatchTests
     [Fact]
     public void Glm_WithoutAPiece_IsPaddedOnTheLeft()
     {
-        using var loaded = Load("glm");
+        using var loaded = Fixtures.Load("glm");
         var generator = new TextGenerator(loaded.Model, null, []);
         var options = new GenerationOptions { MaxTokens = 12, EosIds = [] };
         int[][] prompts = [[20, 30, 40, 50, 60], [70, 80], [5, 21, 6, 7, 8, 25]];
         Assert.Equal(prompts.Select(prompt => generator.Complete([prompt], options)[0].Ids), generator.Complete(prompts, options).Select(text => text.Ids));
-    }
-
-    /// <summary>GLM's config does not name the tokens that its inputs depend on; meta.json of the fixture does.</summary>
-    private static LoadedModel Load(string name)
-    {
-        var options = new LoadOptions { Dtype = torch.ScalarType.Float32 };
-        if (name != "glm")
-            return ModelLoader.Load(Fixtures.Folder(name), options);
-        var folder = Directory.CreateTempSubdirectory("generated-glm-").FullName;
-        try
-        {
-            var config = JsonNode.Parse(File.ReadAllText(Path.Combine(Fixtures.Folder(name), "config.json")))!.AsObject();
-            (config["sop_token_id"], config["mask_token_ids"]) = (8, new JsonArray(6));
-            File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJsonString());
-            File.Copy(Path.Combine(Fixtures.Folder(name), "model.safetensors"), Path.Combine(folder, "model.safetensors"));
-            return ModelLoader.Load(folder, options);
-        }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
     }
 }

@@ -64,7 +64,7 @@ public static class Perplexity
     {
         using var noGrad = torch.no_grad();
         using var scope = torch.NewDisposeScope();
-        var batch = TokenBatch.LeftPadded(rows, 0);
+        var batch = model.Inputs.Pad(rows, 0);
         using var pass = new PassContext(model.Inputs.Prompt(batch));
         var ids = batch.ToTensor(model.Device);
         var logits = model.Full(ids, pass);
