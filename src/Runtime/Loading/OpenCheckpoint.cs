@@ -11,8 +11,12 @@ internal sealed class OpenCheckpoint : IDisposable
     private OpenCheckpoint(string directory, ConfigReader reader, ArchitectureInfo architecture, object config, Checkpoint files)
     {
         (Directory, Reader, Architecture, Config, Files) = (directory, reader, architecture, config, files);
-        Weights = new WeightSource(
-            files.IsTensorParallel ? RankMerge.Whole(files, architecture, config) : files, files.Layout, architecture, config);
+        Weights = new WeightSource(Whole(), files.Layout, architecture, config);
+
+        ITensorSource Whole() =>
+            files.IsTensorParallel ? RankMerge.Whole(files, architecture, config)
+            : files.Layout == CheckpointLayout.Paddle ? PaddleFusion.Split(files, architecture, config)
+            : files;
     }
 
     /// <summary>The folder.</summary>

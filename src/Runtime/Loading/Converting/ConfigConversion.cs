@@ -25,7 +25,7 @@ internal sealed class ConfigConversion(ArchitectureInfo architecture, object con
     private static readonly string[] HuggingFaceOnly = ["torch_dtype", "transformers_version", "auto_map"];
 
     /// <summary>Keys that only PaddleNLP reads.</summary>
-    private static readonly string[] PaddleOnly = ["paddlenlp_version", "dtype", Ranks, Kept];
+    private static readonly string[] PaddleOnly = ["paddlenlp_version", "dtype", Ranks, Kept, "fuse_attention_qkv", "fuse_attention_ffn"];
 
     /// <summary>Writes the file.</summary>
     /// <param name="folder">The folder.</param>

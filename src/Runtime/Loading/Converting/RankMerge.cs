@@ -17,7 +17,7 @@ internal static class RankMerge
     /// <exception cref="InvalidInputException">The ranks do not fit together.</exception>
     public static ITensorSource Whole(Checkpoint checkpoint, ArchitectureInfo architecture, object config)
     {
-        var ranks = checkpoint.Ranks;
+        IReadOnlyList<ITensorSource> ranks = [.. checkpoint.Ranks.Select(rank => PaddleFusion.Split(rank, architecture, config))];
         var layout = RankLayout.Of(architecture, config, ranks.Count);
         var names = new CheckpointNames(ranks[0], CheckpointLayout.Paddle, architecture.OptionalPrefix);
         var views = new OrderedDictionary<string, TensorView>(StringComparer.Ordinal);
@@ -26,7 +26,7 @@ internal static class RankMerge
             foreach (var tensor in FileTensor.Of(spec, CheckpointLayout.Paddle))
             {
                 if (names.Find(tensor.Name) is { } name)
-                    views[name] = Join(checkpoint, layout, spec, tensor, name);
+                    views[name] = Join(ranks, layout, spec, tensor, name);
             }
         }
 
@@ -40,9 +40,8 @@ internal static class RankMerge
         return new ViewSource(checkpoint.Location, views.Values, checkpoint.Metadata);
     }
 
-    private static TensorView Join(Checkpoint checkpoint, RankLayout layout, TensorSpec spec, FileTensor tensor, string name)
+    private static TensorView Join(IReadOnlyList<ITensorSource> ranks, RankLayout layout, TensorSpec spec, FileTensor tensor, string name)
     {
-        var ranks = checkpoint.Ranks;
         foreach (var rank in ranks)
         {
             if (!rank.Tensors.ContainsKey(name))
