@@ -115,10 +115,7 @@ public sealed class TensorParallelTests
     /// <summary>Runs a program to its end.</summary>
     private static async Task<Run> Job(string program, string[] arguments, Func<int, Task>? meanwhile = null)
     {
-        var found = Environment.GetEnvironmentVariable("PATH")!.Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, "mpirun")));
-        if (Environment.GetEnvironmentVariable("CI") == "true")
-            Assert.True(found, "CI must have mpirun: apt-get install --no-install-recommends openmpi-bin");
-        Skip.IfNot(found, "mpirun is not installed (apt-get install --no-install-recommends openmpi-bin)");
+        RankProcess.Require("mpirun");
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.Environment["TERM"] = "dumb"; // mpirun gives ranks a terminal, to which .NET would write control sequences
         using var process = Process.Start(start)!;
