@@ -3,6 +3,7 @@ using Generated.Architectures;
 using Generated.Cli.Inspection;
 using Generated.Kernels;
 using Generated.Layers;
+using Generated.Passes;
 using Generated.Quant.Layers;
 using Generated.Quant.Recipes;
 using Generated.Verification;
@@ -15,6 +16,7 @@ namespace Generated.Cli.Commands;
 internal static class BenchCommand
 {
     private const int CheckedSteps = 16;
+    private const float RandomKvScale = 0.05f; // keys and values of random weights are a few units large
 
     public static Command Create(Terminal terminal)
     {
@@ -29,8 +31,9 @@ internal static class BenchCommand
         var groupSize = new Option<int>("--group-size") { Description = "Inputs that share a scale, with 4 bits.", DefaultValueFactory = _ => 128, HelpName = "n" };
         var inputs = new Option<string?>("--activations") { Description = "Rounds the inputs of linears to 8 bits as well: with one scale per tensor, or per token." };
         inputs.AcceptOnlyFromAmong("tensor", "token");
+        var kvBits = new Option<int?>("--kv-bits") { Description = "Also measures keys and values in 8 bits, with the packed weights where --bits is given.", HelpName = "n" };
         var options = new ModelOptions(torch.ScalarType.Float32);
-        var command = new Command("bench", "Measures prefill and decode speed of a shape with random weights.") { shape, prompt, tokens, batch, rounds, threads, check, bits, groupSize, inputs };
+        var command = new Command("bench", "Measures prefill and decode speed of a shape with random weights.") { shape, prompt, tokens, batch, rounds, threads, check, bits, groupSize, inputs, kvBits };
         options.AddTo(command, ranks: false);
         command.SetAction(parse =>
         {
@@ -43,9 +46,11 @@ internal static class BenchCommand
 
             if (parse.GetValue(check) && build.Dtype != torch.ScalarType.Float32)
                 throw new InvalidInputException($"--check compares in float32, where passes agree to 1e-3; {DTypeNames.Name(build.Dtype)} rounds by more than a wrong kernel might. Leave out --dtype.");
-            if (parse.GetValue(check) && parse.GetValue(inputs) is not null)
-                throw new InvalidInputException("--check cannot judge --activations: a last digit moves a rounded input by a whole code, and random weights carry that on. The tests compare these products bit by bit.");
+            if (parse.GetValue(check) && (parse.GetValue(inputs) is not null || parse.GetValue(kvBits) is not null))
+                throw new InvalidInputException("--check cannot judge --activations or --kv-bits: a last digit moves a rounded input by a whole code, and random weights carry that on. The tests compare these products bit by bit.");
             var format = Format(parse.GetValue(bits), parse.GetValue(groupSize));
+            if (parse.GetValue(kvBits) is not (null or 8))
+                throw new InvalidInputException($"--kv-bits is {parse.GetValue(kvBits)}; it has to be 8.");
             BenchResult Measure(CausalModel model, string weights) =>
                 new BenchRun(model, parse.GetValue(batch), parse.GetValue(prompt), parse.GetValue(tokens)).Measure(weights, parse.GetValue(rounds));
 
@@ -58,15 +63,19 @@ internal static class BenchCommand
             }
 
             BenchResult? quantized = null;
-            if (format is not null)
+            if (format is not null || parse.GetValue(kvBits) is not null)
             {
                 using var model = CreateModel(parse.GetRequiredValue(shape), build with { DeferMatrices = true });
                 var activations = parse.GetValue(inputs) switch { "tensor" => new ActivationFormat(), "token" => new ActivationFormat { Per = ActivationGranularity.Token }, _ => null };
-                RandomWeights.Put(model, format, activations);
+                if (format is not null)
+                    RandomWeights.Put(model, format, activations);
                 model.AllocateMatrices();
                 Fill(model);
+                if (parse.GetValue(kvBits) is not null)
+                    RoundKeysAndValues(model);
                 if (parse.GetValue(check) && !PassesAgree(terminal, model, parse.GetValue(prompt))) return CommandLine.Failed;
-                quantized = Measure(model, $"int{format.Bits}{(activations is null ? "" : " with 8-bit inputs")}");
+                var weights = format is null ? DTypeNames.Name(build.Dtype) : $"int{format.Bits}{(activations is null ? "" : " with 8-bit inputs")}";
+                quantized = Measure(model, weights + (parse.GetValue(kvBits) is null ? "" : ", 8-bit keys and values"));
             }
 
             var work = $"{parse.GetValue(batch)} x {parse.GetValue(prompt)} and {parse.GetValue(tokens)} more on {build.Device}";
@@ -77,6 +86,7 @@ internal static class BenchCommand
             "bench llama-7b --device cuda --dtype bfloat16 --prompt 2048 --tokens 128",
             "bench llama-7b --device cuda --check",
             "bench llama-7b --bits 4 --device cuda --dtype bfloat16",
+            "bench llama-7b --kv-bits 8 --device cuda --dtype bfloat16 --prompt 2048",
             "bench ./checkpoint --dtype float32 --prompt 512 --json");
     }
 
@@ -104,6 +114,16 @@ internal static class BenchCommand
             if (slot.Layer is INorm && slot.Spec.Kind != TensorKind.Bias) value.fill_(1);
             else value.normal_(0, 0.02);
             slot.Parameter.Changed();
+        }
+    }
+
+    private static void RoundKeysAndValues(CausalModel model)
+    {
+        foreach (var attention in model.Context.Attentions)
+        {
+            var scales = new float[attention.KvHeads];
+            Array.Fill(scales, RandomKvScale);
+            attention.RoundKeysAndValues(new KvScales(scales, scales));
         }
     }
 

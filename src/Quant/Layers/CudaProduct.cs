@@ -1,3 +1,5 @@
+using Generated.Layers;
+using Generated.Native;
 using Generated.Quant.Kernels;
 using Generated.Quant.Kernels.Cuda;
 using TorchSharp;
@@ -6,17 +8,17 @@ using static TorchSharp.torch;
 namespace Generated.Quant.Layers;
 
 /// <summary>
-/// Products on CUDA by own kernels: few rows (decoding) from the codes, many by the dequantized weight and libtorch's product; 8-bit inputs by
-/// exact integer products, many rows through <c>torch._int_mm</c>.
+/// Products with low-bit weights on CUDA by own kernels: few rows (decoding) from the codes, many by the dequantized weight, a part at a time, and
+/// libtorch's product. Inputs in 8 bits are rounded before, where <see cref="CudaIntegerProduct"/> does not take them.
 /// </summary>
 internal sealed class CudaProduct : WeightProduct
 {
-    private const int FewestIntegerRows = 32; // torch._int_mm wants more than 16
+    /// <summary>Most bytes of dequantized weights at a time.</summary>
+    private const long PartBytes = 256L << 20;
 
-    private readonly DeviceWeight _weight;
-    private readonly CodeTable _table;
+    private readonly TiledWeight _weight;
     private readonly InputStep _input;
-    private readonly LowBitOps _ops;
+    private readonly Device _device;
 
     /// <param name="matrix">The packed weight; this copies and disposes of it.</param>
     /// <param name="input">What is done to the input first; the caller's.</param>
@@ -24,62 +26,125 @@ internal sealed class CudaProduct : WeightProduct
     public CudaProduct(PackedMatrix matrix, InputStep input, Device device)
     {
         using var noGrad = no_grad();
-        (_input, _ops) = (input, LowBitOps.On(device));
+        (_input, _device) = (input, device);
         using (matrix)
-            _weight = DeviceWeight.Of(matrix, device);
-        _table = _weight.Table();
+            _weight = TiledWeight.Of(matrix, device);
     }
 
     /// <summary>Whether there are kernels for a weight.</summary>
-    public static bool CanRun(PackedMatrix matrix) => LowBitKernels.CanRun(matrix.Bits, matrix.InWidth);
+    public static bool CanRun(PackedMatrix matrix, Device device) => LowBitKernels.CanRun(matrix.InWidth, device);
 
     public override long Bytes => _weight.Bytes;
 
-    public override Tensor Multiply(Tensor x, Tensor? bias)
+    public override Tensor Multiply(Tensor x, Tensor? bias) => Multiply(x, [this], [bias]);
+
+    public override IJointProduct? Join(IReadOnlyList<WeightProduct> members, IReadOnlyList<Tensor?> biases)
     {
-        using var scope = NewDisposeScope();
-        var rows = x.reshape(-1, _weight.InWidth);
-        var input = _input.HasTransform || rows.dtype == ScalarType.Float64 ? _input.Transform(rows.to(ScalarType.Float32)) : rows;
-        var y = _input.Activations is not null && _weight.IsPerChannel && _weight.Bits == 8 && _ops.HasInt8
-            ? MultiplyIntegers(input, bias)
-            : MultiplyFloats(_input.Activations is null ? input : _input.Round(input.to(ScalarType.Float32)), bias);
-        return y.to(x.dtype).view([.. x.shape.AsSpan(0, (int)x.dim() - 1), _weight.OutWidth]).MoveToOuterDisposeScope();
+        if (members.Count > WeightArguments.Most || !members.All(m => m is CudaProduct other && _weight.GoesWith(other._weight) && _input.IsLike(other._input)))
+            return null;
+        return new Joint([.. members.Cast<CudaProduct>()], [.. biases]);
     }
 
     public override Tensor Dequantize()
     {
         using var scope = NewDisposeScope();
-        return _weight.Unordered(LowBitKernels.Dequantize(_table, ScalarType.Float32)).MoveToOuterDisposeScope();
+        var weight = empty([_weight.OutWidth, _weight.InWidth], ScalarType.Float32, _device);
+        LowBitKernels.Dequantize(weight, 0, _weight, 0, _weight.OutWidth);
+        return (_weight.Order is null ? weight : weight.index_select(1, _weight.Order.argsort())).MoveToOuterDisposeScope();
     }
 
     public override void Dispose() => _weight.Dispose();
 
-    private Tensor MultiplyFloats(Tensor x, Tensor? bias)
+    /// <summary>The products of an input with weights that go together, side by side.</summary>
+    private Tensor Multiply(Tensor x, ReadOnlySpan<CudaProduct> members, ReadOnlySpan<Tensor?> biases)
     {
-        var input = _weight.Ordered(x).contiguous();
-        if (input.shape[0] <= LowBitKernels.MaxRows)
-            return LowBitKernels.MultiplyFew(input, _table, bias);
-        var product = input.matmul(LowBitKernels.Dequantize(_table, input.dtype).t());
-        return bias is null ? product : product + bias;
+        // Every linear of every decoded token comes here: an operator more costs as much as the kernel.
+        if (!_input.HasTransform && _input.Activations is null && _weight.Order is null && LowBitKernels.Takes(x.dtype) && x.is_contiguous()
+            && RowLayout.Rows(x) is var few && few <= LowBitKernels.MaxRows)
+            return MultiplyFew(x, few, members, biases);
+
+        using var scope = NewDisposeScope();
+        var rows = x.reshape(-1, _weight.InWidth);
+        var input = _input.HasTransform || !LowBitKernels.Takes(rows.dtype) ? _input.Transform(rows.to(ScalarType.Float32)) : rows;
+        if (_input.Activations is not null)
+            input = _input.Round(input.to(ScalarType.Float32));
+        if (_weight.Order is not null)
+            input = input.index_select(-1, _weight.Order);
+        input = input.contiguous();
+        var count = (int)input.size(0);
+        var y = count <= LowBitKernels.MaxRows ? MultiplyFew(input, count, members, biases) : MultiplyMany(input, members, biases);
+        return y.to(x.dtype).view([.. x.shape.AsSpan(0, (int)x.dim() - 1), y.size(-1)]).MoveToOuterDisposeScope();
     }
 
-    private Tensor MultiplyIntegers(Tensor x, Tensor? bias)
+    private Tensor MultiplyFew(Tensor x, int rows, ReadOnlySpan<CudaProduct> members, ReadOnlySpan<Tensor?> biases)
     {
-        var input = _weight.Ordered(x).contiguous();
-        var (codes, scales) = _input.IsShared ? SharedCodes(input) : LowBitKernels.QuantizeRows(input, _input.Scale);
-        var count = codes.shape[0];
-        if (count <= LowBitKernels.MaxRows)
-            return LowBitKernels.MultiplyCodes(codes, scales, _table, bias, x.dtype);
-        if (count < FewestIntegerRows)
-            codes = nn.functional.pad(codes, [0, 0, 0, FewestIntegerRows - count]);
-        return LowBitKernels.ScaleSums(_ops.Int8(codes, _table.Codes.t()).narrow(0, 0, count), scales, _table, bias, x.dtype);
+        var all = new WeightArguments();
+        for (var i = 0; i < members.Length; i++)
+            all.Add(members[i]._weight.Argument, biases[i] is { } bias ? TorchSharpExports.Address(bias) : 0);
+        var y = DeviceRows.Empty(x, all.Width, _device);
+        LowBitKernels.MultiplyFew(y, x, rows, _weight, all);
+        DeviceRows.Keep(members, biases);
+        return y;
     }
 
-    /// <summary>Codes by scales that ranks agree on, since each has a part of a row.</summary>
-    private (Tensor Codes, Tensor Scales) SharedCodes(Tensor x)
+    /// <summary>By libtorch's product with the weights side by side, where that is of a reasonable size, else part by part.</summary>
+    private Tensor MultiplyMany(Tensor x, ReadOnlySpan<CudaProduct> members, ReadOnlySpan<Tensor?> biases)
     {
-        var wide = x.to(ScalarType.Float32);
-        var scales = _input.TokenScales(wide).clamp_min(InputStep.SmallestScale);
-        return (wide.div(scales.unsqueeze(-1)).round().clamp(-128, 127).to(ScalarType.Int8), scales);
+        var width = 0;
+        foreach (var member in members)
+            width += member._weight.OutWidth;
+        var step = (int)Math.Max(1, PartBytes / ((long)_weight.InWidth * x.ElementSize) / TileLayout.Rows * TileLayout.Rows);
+        var y = width <= step ? MultiplyWhole(x, members, width) : MultiplyParts(x, members, width, step);
+        var first = 0L;
+        for (var i = 0; i < members.Length; first += members[i++]._weight.OutWidth)
+        {
+            if (biases[i] is not { } bias)
+                continue;
+            using var outputs = y.narrow(1, first, members[i]._weight.OutWidth);
+            outputs.add_(bias);
+        }
+
+        return y;
+    }
+
+    private Tensor MultiplyWhole(Tensor x, ReadOnlySpan<CudaProduct> members, int width)
+    {
+        using var all = empty([width, _weight.InWidth], x.dtype, _device);
+        var first = 0;
+        foreach (var member in members)
+        {
+            LowBitKernels.Dequantize(all, first, member._weight, 0, member._weight.OutWidth);
+            first += member._weight.OutWidth;
+        }
+
+        return nn.functional.linear(x, all);
+    }
+
+    private Tensor MultiplyParts(Tensor x, ReadOnlySpan<CudaProduct> members, int width, int step)
+    {
+        var y = empty([x.size(0), width], x.dtype, _device);
+        using var part = empty([step, _weight.InWidth], x.dtype, _device);
+        var first = 0L;
+        foreach (var member in members)
+        {
+            for (var start = 0; start < member._weight.OutWidth; start += step)
+            {
+                var count = Math.Min(step, member._weight.OutWidth - start);
+                LowBitKernels.Dequantize(part, 0, member._weight, start, count);
+                using var some = part.narrow(0, 0, count);
+                using var columns = some.t();
+                using var place = y.narrow(1, first + start, count);
+                place.addmm_(x, columns, beta: 0, alpha: 1);
+            }
+
+            first += member._weight.OutWidth;
+        }
+
+        return y;
+    }
+
+    private sealed class Joint(CudaProduct[] members, Tensor?[] biases) : IJointProduct
+    {
+        public Tensor Multiply(Tensor x) => members[0].Multiply(x, members, biases);
     }
 }

@@ -1,6 +1,5 @@
 using Generated.Kernels;
 using Generated.Quant.Kernels;
-using Generated.Quant.Kernels.Cuda;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -39,9 +38,6 @@ internal sealed class DeviceWeight : IDisposable
     public Tensor Codes => _codes ?? throw new InvalidOperationException("The codes were packed anew and let go.");
 
     public long Bytes => Size(_codes) + Size(_scales) + Size(_zeros) + Size(_order) + _channelScales.Values.Sum(Size);
-
-    /// <summary>The parts as own kernels take them; still this one's.</summary>
-    public CodeTable Table() => new(Bits, OutWidth, InWidth, GroupSize, Codes, _scales, _zeros);
 
     /// <summary>Copies a matrix's parts to a device.</summary>
     public static unsafe DeviceWeight Of(PackedMatrix matrix, Device device)

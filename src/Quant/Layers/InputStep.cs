@@ -50,6 +50,9 @@ internal sealed class InputStep : IDisposable
     /// <summary>Whether the input is moved or scaled.</summary>
     public bool HasTransform => _shift is not null || _divisor is not null;
 
+    /// <summary>Whether another does the same to an input, without looking at what a transform holds.</summary>
+    public bool IsLike(InputStep other) => !HasTransform && !other.HasTransform && !IsShared && !other.IsShared && Activations == other.Activations && Scale == other.Scale;
+
     /// <summary>Bytes held.</summary>
     public long Bytes => sizeof(float) * ((_shift?.numel() ?? 0) + (_divisor?.numel() ?? 0));
 

@@ -15,7 +15,7 @@ namespace Generated.Quant.Layers;
 /// plain operators. Gradients reach the input (for adapters on a quantized base), never the weight. Where the dense layer divides its rows by
 /// their norms (NormHead), the quantized weight is that of the divided rows.
 /// </remarks>
-public sealed class QuantizedLinear : Linear
+public sealed class QuantizedLinear : Linear, IJointLinear
 {
     private readonly InputStep _input;
     private readonly WeightProduct _product;
@@ -30,7 +30,8 @@ public sealed class QuantizedLinear : Linear
         GroupSize = part.Matrix.Groups == 1 ? 0 : part.Matrix.GroupSize;
         _input = new InputStep(part.Input, part.Activations, part.InputScale, Device, Shard.Kind == ShardKind.Row && Group.Size > 1 ? Group : null);
         _product = Device.type != DeviceType.CUDA ? new CpuProduct(part.Matrix, _input)
-            : CudaProduct.CanRun(part.Matrix) ? new CudaProduct(part.Matrix, _input, Device)
+            : CudaIntegerProduct.CanRun(part.Matrix, _input, Device) ? new CudaIntegerProduct(part.Matrix, _input, Device)
+            : CudaProduct.CanRun(part.Matrix, Device) ? new CudaProduct(part.Matrix, _input, Device)
             : new TensorProduct(part.Matrix, _input, Device);
         _bias = part.Bias is null ? null : new Parameter(tensor(part.Bias, device: Device));
     }
@@ -97,6 +98,10 @@ public sealed class QuantizedLinear : Linear
         _bias?.Dispose();
         base.Dispose();
     }
+
+    IJointProduct? IJointLinear.Join(IReadOnlyList<Linear> members) => members.All(m => m is QuantizedLinear)
+        ? _product.Join([.. members.Select(m => ((QuantizedLinear)m)._product)], [.. members.Select(m => m.Bias?.Value)])
+        : null;
 
     /// <inheritdoc/>
     protected override Tensor Multiply(Tensor x, bool withBias)

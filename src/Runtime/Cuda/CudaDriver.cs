@@ -17,11 +17,19 @@ internal static unsafe partial class CudaDriver
     /// <summary>The current device's architecture as NVRTC names it, for example <c>sm_90</c>.</summary>
     public static string Architecture()
     {
-        Check(cuCtxGetDevice(out var device), "cuCtxGetDevice");
-        Check(cuDeviceGetAttribute(out var major, ComputeCapabilityMajor, device), "cuDeviceGetAttribute");
-        Check(cuDeviceGetAttribute(out var minor, ComputeCapabilityMinor, device), "cuDeviceGetAttribute");
+        var (major, minor) = Capability(CurrentDevice());
         return $"sm_{major}{minor}";
     }
+
+    /// <summary>The device of the current context.</summary>
+    public static int CurrentDevice()
+    {
+        Check(cuCtxGetDevice(out var device), "cuCtxGetDevice");
+        return device;
+    }
+
+    /// <summary>Waits for the legacy default stream.</summary>
+    public static void Synchronize() => Check(cuStreamSynchronize(0), "cuStreamSynchronize");
 
     /// <summary>Name and compute capability of a visible device.</summary>
     public static (string Name, int Major, int Minor) Describe(int index)
@@ -30,8 +38,7 @@ internal static unsafe partial class CudaDriver
         Check(cuDeviceGet(out var device, index), "cuDeviceGet");
         var name = stackalloc byte[NameLength];
         Check(cuDeviceGetName(name, NameLength, device), "cuDeviceGetName");
-        Check(cuDeviceGetAttribute(out var major, ComputeCapabilityMajor, device), "cuDeviceGetAttribute");
-        Check(cuDeviceGetAttribute(out var minor, ComputeCapabilityMinor, device), "cuDeviceGetAttribute");
+        var (major, minor) = Capability(device);
         return (Marshal.PtrToStringUTF8((nint)name)!, major, minor);
     }
 
@@ -53,8 +60,15 @@ internal static unsafe partial class CudaDriver
     }
 
     /// <summary>Launches a kernel on the legacy default stream.</summary>
-    public static void Launch(nint function, (int X, int Y, int Z) grid, int block, void** arguments) =>
-        Check(cuLaunchKernel(function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block, 1, 1, 0, 0, arguments, null), "cuLaunchKernel");
+    public static void Launch(nint function, (int X, int Y, int Z) grid, int block, void** arguments, int sharedBytes = 0) =>
+        Check(cuLaunchKernel(function, (uint)grid.X, (uint)grid.Y, (uint)grid.Z, (uint)block, 1, 1, (uint)sharedBytes, 0, arguments, null), "cuLaunchKernel");
+
+    private static (int Major, int Minor) Capability(int device)
+    {
+        Check(cuDeviceGetAttribute(out var major, ComputeCapabilityMajor, device), "cuDeviceGetAttribute");
+        Check(cuDeviceGetAttribute(out var minor, ComputeCapabilityMinor, device), "cuDeviceGetAttribute");
+        return (major, minor);
+    }
 
     private static void Check(int result, string call)
     {
@@ -81,6 +95,8 @@ internal static unsafe partial class CudaDriver
     [LibraryImport(Library)]
     private static partial int cuLaunchKernel(
         nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint sharedBytes, nint stream, void** arguments, void** extra);
+
+    [LibraryImport(Library)] private static partial int cuStreamSynchronize(nint stream);
 
     [LibraryImport(Library)] private static partial int cuGetErrorString(int result, out nint text);
 }

@@ -15,7 +15,8 @@ internal static unsafe class CudaKernels
     private const int HeadDimLimit = 256;
     private const int PositionsPerSplit = 64;
     private const int MaximumSplits = 32;
-    private static readonly ConcurrentDictionary<(ScalarType Storage, int HeadDim), Module> Modules = new();
+    private const int NormStep = 4; // features that a thread of the norm takes at once
+    private static readonly ConcurrentDictionary<(ScalarType Storage, int HeadDim, bool Codes), Module> Modules = new();
 
     /// <summary>Whether the kernels can be used for tensors like <paramref name="tensor"/>.</summary>
     public static bool IsAvailable(Tensor tensor) =>
@@ -25,6 +26,9 @@ internal static unsafe class CudaKernels
 
     /// <summary>Whether <see cref="Attend"/> has a kernel for this head width.</summary>
     public static bool CanAttend(int headDim) => headDim % 32 == 0 && headDim <= HeadDimLimit;
+
+    /// <summary>Whether <see cref="RmsNorm"/> takes rows of this width.</summary>
+    public static bool CanNormalise(int width) => width % NormStep == 0;
 
     /// <summary>RMSNorm of contiguous rows x [.., width].</summary>
     public static Tensor RmsNorm(Tensor x, Tensor weight, double epsilon)
@@ -45,9 +49,9 @@ internal static unsafe class CudaKernels
     /// <summary>silu(gate) · up; both [.., width] with unit stride in the last dimension (views of one fused result may be passed).</summary>
     public static Tensor SiluMultiply(Tensor gate, Tensor up)
     {
-        var width = (int)gate.shape[^1];
+        var width = (int)gate.size(-1);
         var rows = (int)(gate.numel() / width);
-        var y = empty(gate.shape, gate.dtype, gate.device);
+        var y = gate.dim() == 3 ? empty([gate.size(0), gate.size(1), width], gate.dtype, gate.device) : empty(gate.shape, gate.dtype, gate.device);
         nint output = Pointer(y), gates = Pointer(gate), ups = Pointer(up);
         long gateStride = RowStride(gate), upStride = RowStride(up);
         void** arguments = stackalloc void*[] { &output, &gates, &ups, &width, &gateStride, &upStride };
@@ -59,24 +63,25 @@ internal static unsafe class CudaKernels
     /// <summary>
     /// Rotates the queries and keys of one new token a row and appends keys and values to the cache at <paramref name="slot"/>.
     /// q [rows, 1, heads·headDim], k and v [rows, 1, kvHeads·headDim] (views of a fused result may be passed);
-    /// caches [rows, kvHeads, maxLength, headDim]; tables float32 [positions, rotaryDim/2]; positions int64 [rows, 1].
-    /// Returns the rotated queries, [rows, 1, heads·headDim].
+    /// tables float32 [positions, rotaryDim/2]; positions int64 [rows, 1]. Returns the rotated queries, [rows, 1, heads·headDim].
     /// </summary>
     public static Tensor RotateAppend(
-        Tensor q, Tensor k, Tensor v, Tensor keyCache, Tensor valueCache, Tensor cosines, Tensor sines, Tensor positions, bool adjacent, int slot)
+        Tensor q, Tensor k, Tensor v, in CudaCache cache, Tensor cosines, Tensor sines, Tensor positions, bool adjacent, int slot)
     {
-        int rows = (int)keyCache.shape[0], kvHeads = (int)keyCache.shape[1], maxLength = (int)keyCache.shape[2], headDim = (int)keyCache.shape[3];
-        int heads = (int)(q.shape[^1] / headDim), rotaryDim = 2 * (int)cosines.shape[1], pairing = adjacent ? 1 : 0;
-        var rotated = empty([rows, 1, q.shape[^1]], q.dtype, q.device);
-        nint output = Pointer(rotated), keys = Pointer(keyCache), values = Pointer(valueCache), qs = Pointer(q), ks = Pointer(k), vs = Pointer(v);
+        var width = q.size(-1);
+        int rows = (int)cache.Keys.size(0), kvHeads = (int)cache.Keys.size(1), maxLength = (int)cache.Keys.size(2), headDim = (int)cache.Keys.size(3);
+        int heads = (int)(width / headDim), rotaryDim = 2 * (int)cosines.size(1), pairing = adjacent ? 1 : 0;
+        var rotated = empty([rows, 1, width], q.dtype, q.device);
+        nint output = Pointer(rotated), keys = Pointer(cache.Keys), values = Pointer(cache.Values), qs = Pointer(q), ks = Pointer(k), vs = Pointer(v);
+        nint keyScales = PointerOrNull(cache.KeyScales), valueScales = PointerOrNull(cache.ValueScales);
         nint cosine = Pointer(cosines), sine = Pointer(sines), position = Pointer(positions);
         long qStride = q.stride(0), kStride = k.stride(0), vStride = v.stride(0), positionStride = positions.stride(0);
         void** arguments = stackalloc void*[]
         {
-            &output, &keys, &values, &qs, &ks, &vs, &qStride, &kStride, &vStride, &cosine, &sine, &position, &positionStride,
+            &output, &keys, &values, &keyScales, &valueScales, &qs, &ks, &vs, &qStride, &kStride, &vStride, &cosine, &sine, &position, &positionStride,
             &heads, &kvHeads, &headDim, &rotaryDim, &pairing, &slot, &maxLength,
         };
-        CudaDriver.Launch(For(q.dtype).RotateAppend, (heads + kvHeads, rows, 1), Math.Min(128, headDim), arguments);
+        CudaDriver.Launch(For(q.dtype, 0, cache.HasCodes).RotateAppend, (heads + kvHeads, rows, 1), Math.Min(128, headDim), arguments);
         Keep(q, k, v, rotated, positions, cosines, sines);
         return rotated;
     }
@@ -85,49 +90,52 @@ internal static unsafe class CudaKernels
     /// Attention of one query a row over the first <paramref name="length"/> slots of the cache. q [rows, 1, heads·headDim];
     /// slopes float32 [heads] for ALiBi or null; starts int64 [rows], the first slot a row may see, or null; window 0 = all.
     /// </summary>
-    public static Tensor Attend(Tensor q, Tensor keyCache, Tensor valueCache, Tensor? slopes, Tensor? starts, int length, int window, double scale)
+    public static Tensor Attend(Tensor q, in CudaCache cache, Tensor? slopes, Tensor? starts, int length, int window, double scale)
     {
-        int rows = (int)keyCache.shape[0], kvHeads = (int)keyCache.shape[1], maxLength = (int)keyCache.shape[2], headDim = (int)keyCache.shape[3];
-        int heads = (int)(q.shape[^1] / headDim), splits = Math.Clamp((length + PositionsPerSplit - 1) / PositionsPerSplit, 1, MaximumSplits);
-        var module = For(q.dtype, headDim);
-        using var partial = empty([rows, heads, splits, headDim + 2], ScalarType.Float32, q.device);
-        var output = empty(q.shape, q.dtype, q.device);
-        nint parts = Pointer(partial), qs = Pointer(q), keys = Pointer(keyCache), values = Pointer(valueCache), result = Pointer(output);
-        nint slope = slopes is null ? 0 : Pointer(slopes), start = starts is null ? 0 : Pointer(starts);
+        int rows = (int)cache.Keys.size(0), kvHeads = (int)cache.Keys.size(1), maxLength = (int)cache.Keys.size(2), headDim = (int)cache.Keys.size(3);
+        var width = q.size(-1);
+        int heads = (int)(width / headDim), splits = Math.Clamp((length + PositionsPerSplit - 1) / PositionsPerSplit, 1, MaximumSplits);
+        var device = q.device;
+        var scratch = AttentionScratch.For(device, (long)rows * heads * splits * (headDim + 2), rows * heads);
+        var output = empty([rows, 1, width], q.dtype, device);
+        nint result = Pointer(output), parts = Pointer(scratch.Parts), done = Pointer(scratch.Done), qs = Pointer(q), keys = Pointer(cache.Keys), values = Pointer(cache.Values);
+        nint keyScales = PointerOrNull(cache.KeyScales), valueScales = PointerOrNull(cache.ValueScales), slope = PointerOrNull(slopes), start = PointerOrNull(starts);
         var factor = (float)scale;
         void** arguments = stackalloc void*[]
         {
-            &parts, &qs, &keys, &values, &slope, &start, &heads, &kvHeads, &length, &window, &maxLength, &splits, &factor,
+            &result, &parts, &done, &qs, &keys, &values, &keyScales, &valueScales, &slope, &start, &heads, &kvHeads, &length, &window, &maxLength, &splits, &factor,
         };
-        CudaDriver.Launch(module.AttendSplit, (heads, splits, rows), 128, arguments);
-        void** joinArguments = stackalloc void*[] { &result, &parts, &splits };
-        CudaDriver.Launch(module.AttendJoin, (rows * heads, 1, 1), headDim, joinArguments);
-        Keep(q, keyCache, valueCache, output);
+        CudaDriver.Launch(For(q.dtype, headDim, cache.HasCodes).Attend, (heads, splits, rows), 128, arguments);
+        Keep(q, cache.Keys, cache.Values, output);
         return output;
     }
 
     private static void Normalise(Tensor x, Tensor? residual, Tensor? sum, Tensor weight, Tensor y, double epsilon)
     {
-        var width = (int)x.shape[^1];
+        var width = (int)x.size(-1);
         var rows = (int)(x.numel() / width);
         nint output = Pointer(y), sums = sum is null ? 0 : Pointer(sum), xs = Pointer(x), residuals = residual is null ? 0 : Pointer(residual), weights = Pointer(weight);
         var floor = (float)epsilon;
         void** arguments = stackalloc void*[] { &output, &sums, &xs, &residuals, &weights, &width, &floor };
-        CudaDriver.Launch(For(x.dtype).RmsNorm, (rows, 1, 1), Math.Min(1024, (width + 31) / 32 * 32), arguments);
+        CudaDriver.Launch(For(x.dtype).RmsNorm, (rows, 1, 1), Math.Min(512, (width / NormStep + 31) / 32 * 32), arguments);
         Keep(x, weight, y);
     }
 
-    private static Module For(ScalarType storage, int headDim = 0) => Modules.GetOrAdd((storage, headDim), Compile);
+    private static Module For(ScalarType storage, int headDim = 0, bool codes = false) => Modules.GetOrAdd((storage, headDim, codes), Compile);
 
-    private static Module Compile((ScalarType Storage, int HeadDim) key)
+    private static Module Compile((ScalarType Storage, int HeadDim, bool Codes) key)
     {
-        string[] settings = key.HeadDim > 0 ? [$"-DHEAD_DIM={key.HeadDim}"] : [];
+        List<string> settings = [$"-DCODES={(key.Codes ? 1 : 0)}"];
+        if (key.HeadDim > 0)
+            settings.Add($"-DHEAD_DIM={key.HeadDim}");
         return new Module(CudaModule.Compile(Assembly.GetExecutingAssembly(), "Generated.Cuda.decode.cu", key.Storage, settings), key.HeadDim > 0);
     }
 
-    private static long RowStride(Tensor t) => t.dim() == 1 ? t.shape[0] : t.stride((int)t.dim() - 2);
+    private static long RowStride(Tensor t) => t.dim() == 1 ? t.size(0) : t.stride((int)t.dim() - 2);
 
     private static nint Pointer(Tensor t) => TorchSharpExports.Address(t);
+
+    private static nint PointerOrNull(Tensor? t) => t is null ? 0 : Pointer(t);
 
     // The handle's finaliser must not run between taking the pointer and the launch.
     private static void Keep(params ReadOnlySpan<Tensor> tensors)
@@ -140,7 +148,16 @@ internal static unsafe class CudaKernels
         public nint RmsNorm { get; } = CudaDriver.Function(module, "rms_norm");
         public nint SiluMultiply { get; } = CudaDriver.Function(module, "silu_multiply");
         public nint RotateAppend { get; } = CudaDriver.Function(module, "rotate_append");
-        public nint AttendSplit { get; } = attends ? CudaDriver.Function(module, "attend_split") : 0;
-        public nint AttendJoin { get; } = attends ? CudaDriver.Function(module, "attend_join") : 0;
+        public nint Attend { get; } = attends ? CudaDriver.Function(module, "attend") : 0;
     }
+}
+
+/// <summary>A key/value cache, [rows, kvHeads, maxLength, headDim] each.</summary>
+/// <param name="Keys">Keys, or their codes.</param>
+/// <param name="Values">Values, or their codes.</param>
+/// <param name="KeyScales">float32 of each key/value head where the cache holds signed 8-bit codes; else null.</param>
+/// <param name="ValueScales">The same for values.</param>
+internal readonly record struct CudaCache(Tensor Keys, Tensor Values, Tensor? KeyScales = null, Tensor? ValueScales = null)
+{
+    public bool HasCodes => KeyScales is not null;
 }

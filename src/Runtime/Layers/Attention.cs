@@ -290,14 +290,18 @@ public sealed class Attention
     {
         if (pass.Inputs.Mask.Hidden is not null)
             return null;
-        if (Slot(pass) is Int8KvSlot codes)
-            return CpuSteps.CanRun(q) && CpuSteps.CanRun(k) && CpuSteps.CanRun(v) ? CpuSteps.Attend(this, codes, q, k, v, rope, pass) : null;
-        if (Slot(pass) is not DenseKvSlot slot)
-            return null;
         if (CpuSteps.CanRun(q) && CpuSteps.CanRun(k) && CpuSteps.CanRun(v))
-            return CpuSteps.Attend(this, slot, q, k, v, rope, pass);
-        return CudaSteps.CanAttend(this, rope) && CudaSteps.CanRun(q) && CudaSteps.CanRun(k) && CudaSteps.CanRun(v)
-            ? CudaSteps.Attend(this, slot, q, k, v, rope, pass)
+        {
+            return Slot(pass) switch
+            {
+                Int8KvSlot codes => CpuSteps.Attend(this, codes, q, k, v, rope, pass),
+                DenseKvSlot dense => CpuSteps.Attend(this, dense, q, k, v, rope, pass),
+                _ => null,
+            };
+        }
+
+        return Slot(pass) is DenseKvSlot or Int8KvSlot && CudaSteps.CanAttend(this, rope) && CudaSteps.CanRun(q) && CudaSteps.CanRun(k) && CudaSteps.CanRun(v)
+            ? CudaSteps.Attend(this, Slot(pass), q, k, v, rope, pass)
             : null;
     }
 

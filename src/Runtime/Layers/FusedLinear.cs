@@ -6,7 +6,8 @@ namespace Generated.Layers;
 
 /// <summary>
 /// Two or three linears of one input as one product: their weights are moved into one storage, of which the members are
-/// views. Where a member has been replaced (quantization, an adapter), the members multiply one by one.
+/// views. Where a member has been replaced (quantization, an adapter), what replaced them may have one product as well
+/// (<see cref="IJointLinear"/>); else the members multiply one by one.
 /// </summary>
 public sealed class FusedLinear
 {
@@ -14,6 +15,8 @@ public sealed class FusedLinear
     private readonly DenseLinear[] _original;
     private readonly DenseStorage? _storage;
     private readonly long[] _widths;
+    private readonly Linear?[] _joined;
+    private IJointProduct? _joint;
 
     /// <param name="build">The model being built.</param>
     /// <param name="members">Reads each member, as it is at the time of a pass. They are dense, of one input width, divided alike, all with bias or none.</param>
@@ -30,6 +33,7 @@ public sealed class FusedLinear
             || first.Shard.Kind is ShardKind.Row or ShardKind.Vocabulary)
             throw new ArgumentException("Only linears of one input, divided alike, all with bias or none, can be fused.", nameof(members));
         _widths = [.. _original.Select(m => (long)m.LocalOutWidth)];
+        _joined = new Linear?[members.Length];
         _storage = build.Own(new DenseStorage(build, _original));
         build.Add(this);
     }
@@ -56,37 +60,45 @@ public sealed class FusedLinear
     /// <summary>Both results, [B, T, out] each, without gradients; the caller's.</summary>
     public (Tensor, Tensor) Apply2(Tensor x, PassContext pass)
     {
-        if (!IsFused)
-            return (_members[0]().Apply(x, pass), _members[1]().Apply(x, pass));
-        using var all = ManyRows.Multiply(x, _storage!.Weight, _storage.Bias);
-        return Cut2(all);
+        using var all = IsFused ? ManyRows.Multiply(x, _storage!.Weight, _storage.Bias) : Joint(x);
+        return all is null ? (_members[0]().Apply(x, pass), _members[1]().Apply(x, pass)) : Cut2(all);
     }
 
     /// <summary>The three results, [B, T, out] each, without gradients; the caller's.</summary>
     public (Tensor, Tensor, Tensor) Apply3(Tensor x, PassContext pass)
     {
-        if (!IsFused)
-            return (_members[0]().Apply(x, pass), _members[1]().Apply(x, pass), _members[2]().Apply(x, pass));
-        using var all = ManyRows.Multiply(x, _storage!.Weight, _storage.Bias);
-        return Cut3(all);
+        using var all = IsFused ? ManyRows.Multiply(x, _storage!.Weight, _storage.Bias) : Joint(x);
+        return all is null ? (_members[0]().Apply(x, pass), _members[1]().Apply(x, pass), _members[2]().Apply(x, pass)) : Cut3(all);
     }
 
     /// <summary>Both results for one new token per row; the caller's.</summary>
     public (Tensor, Tensor) Decode2(Tensor x, PassContext pass)
     {
-        if (!IsFused)
-            return (_members[0]().Decode(x, pass), _members[1]().Decode(x, pass));
-        using var all = FewRows.Multiply(x, _storage!.Weight, _storage.Bias);
-        return Cut2(all);
+        using var all = IsFused ? FewRows.Multiply(x, _storage!.Weight, _storage.Bias) : Joint(x);
+        return all is null ? (_members[0]().Decode(x, pass), _members[1]().Decode(x, pass)) : Cut2(all);
     }
 
     /// <summary>The three results for one new token per row; the caller's.</summary>
     public (Tensor, Tensor, Tensor) Decode3(Tensor x, PassContext pass)
     {
-        if (!IsFused)
-            return (_members[0]().Decode(x, pass), _members[1]().Decode(x, pass), _members[2]().Decode(x, pass));
-        using var all = FewRows.Multiply(x, _storage!.Weight, _storage.Bias);
-        return Cut3(all);
+        using var all = IsFused ? FewRows.Multiply(x, _storage!.Weight, _storage.Bias) : Joint(x);
+        return all is null ? (_members[0]().Decode(x, pass), _members[1]().Decode(x, pass), _members[2]().Decode(x, pass)) : Cut3(all);
+    }
+
+    /// <summary>The results of what replaced the members, side by side, where that has one product; null where it has none.</summary>
+    private Tensor? Joint(Tensor x)
+    {
+        var isCurrent = true;
+        for (var i = 0; i < _joined.Length; i++)
+        {
+            var member = _members[i]();
+            isCurrent &= ReferenceEquals(_joined[i], member);
+            _joined[i] = member;
+        }
+
+        if (!isCurrent)
+            _joint = (_joined[0] as IJointLinear)?.Join(_joined!);
+        return _joint is null || (is_grad_enabled() && x.requires_grad) ? null : _joint.Multiply(x);
     }
 
     private (Tensor, Tensor) Cut2(Tensor all) => (all.narrow(-1, 0, _widths[0]), all.narrow(-1, _widths[0], _widths[1]));

@@ -50,7 +50,7 @@ public sealed class RmsNorm : INorm
         {
             if (CpuSteps.CanRun(x))
                 return CpuSteps.RmsNorm(x, Weight.Value, Epsilon);
-            if (CudaSteps.CanRun(x) && x.is_contiguous())
+            if (CudaSteps.CanNormalise(x))
                 return CudaKernels.RmsNorm(x, Weight.Value, Epsilon);
         }
 
@@ -78,7 +78,7 @@ public sealed class RmsNorm : INorm
         {
             if (CpuSteps.CanRun(x) && CpuSteps.CanRun(delta))
                 return CpuSteps.AddRmsNorm(x, delta, Weight.Value, Epsilon);
-            if (CudaSteps.CanRun(x) && x.is_contiguous() && delta.is_contiguous())
+            if (CudaSteps.CanNormalise(x) && delta.is_contiguous())
                 return CudaKernels.AddRmsNorm(delta, x, Weight.Value, Epsilon);
         }
 

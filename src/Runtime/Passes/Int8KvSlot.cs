@@ -31,6 +31,12 @@ public sealed class Int8KvSlot : KvSlot
     /// <inheritdoc/>
     public override bool IsExact => false;
 
+    /// <summary>Scales of keys on the device, [1, kvHeads, 1, 1] float32; this slot's.</summary>
+    internal Tensor KeyScaleTensor => _keyScales;
+
+    /// <summary>The same of values.</summary>
+    internal Tensor ValueScaleTensor => _valueScales;
+
     /// <inheritdoc/>
     public override int Batch => (int)Keys.shape[0];
 

@@ -1,176 +1,272 @@
-// Products of low-bit weights, behind Runtime's numbers.cu. Codes: 8 bits [out, in] int8; 4 bits [out, in / 2], the even column in the high half.
-// Scales and zero points: float32 [out, groups]; w = (code - zero) * scale. Without zero points 8-bit codes are about 0, 4-bit ones about 8.
+// Products of low-bit weights, behind Runtime's numbers.cu; sm_80 and later. Weights meet the tensor cores as integers (code - zero), which bfloat16
+// holds exactly; x is the sum of bfloat16 parts, exactly; sums are float32. BITS: 8 or 4. GROUPS: groups that a tile's columns may lie in; 0 = one
+// scale per output and no zero points. WIDE: whether scales are float32 rather than float16.
+//
+// A weight lies in tiles of 16 outputs by 32 * BLOCKS inputs, 1024 bytes, inputs fastest; what is missing at its edges is zero. A lane (group g = lane / 4,
+// t = lane % 4) has 16 bytes of output g at 16 * lane, and as many of output g + 8 at 512 + 16 * lane: of each 32 columns the 8 from 8 * t. 8-bit
+// codes are signed bytes in order. In a word of 4-bit codes, nibble i is code 2 * i and nibble i + 4 is code 2 * i + 1, so that one mask gives a pair.
+// Of each tile's outputs and each group there is a Scale, [out / 16][groups][16]; its offset is a bfloat16: -zero, for 4 bits -(128 + zero).
 
-#define MAX_ROWS 8
-#define WARPS 4
+#if STORAGE == 2
+#define PARTS 1 // of 8 bits each: bfloat16, float16 in 11 bits, float32 in 24
+#elif STORAGE == 1
+#define PARTS 2
+#else
+#define PARTS 3
+#endif
+#define TILE_ROWS 16
+#define MAX_ROWS 8 // columns of a matrix instruction
+#define ONES 0x3F803F80u // 1 and 1 in bfloat16
+
+#if BITS == 8
+#define BLOCKS 2
+#define WORDS 2 // of 32 columns, in one lane
+#define WARPS 16
+#define DEPTH 2 // tiles that a warp asks for before it uses any
+#define MIDDLE 0u
+#else
+#define BLOCKS 4
+#define WORDS 1
+#define WARPS 8
+#define DEPTH 4
+#define MIDDLE 0xC308C308u // -(128 + 8) twice
+#endif
+#define TILE (32 * BLOCKS)
 
 struct alignas(16) Bytes16 { unsigned v[4]; };
+struct alignas(8 * sizeof(T)) Eight { T v[8]; };
 
-// 16 values of a row at an address that is a multiple of 16 bytes.
-struct alignas(16) Chunk { T v[16]; };
-
-// An integer below 2^23 as a float, without the slow conversion: it is put into the low bits of 2^23's.
-__device__ __forceinline__ float small_integer(unsigned v) { return __uint_as_float(0x4B000000u | v) - 8388608.0f; }
-
-// 16 signed 8-bit codes as floats.
-__device__ __forceinline__ void decode8(const Bytes16& packed, float* out)
-{
-    #pragma unroll
-    for (int i = 0; i < 16; i++)
-        out[i] = __uint_as_float(0x4B000000u | (((packed.v[i / 4] ^ 0x80808080u) >> (8 * (i % 4))) & 255u)) - 8388736.0f;
-}
-
-// 32 unsigned 4-bit codes as floats.
-__device__ __forceinline__ void decode4(const Bytes16& packed, float* out)
-{
-    #pragma unroll
-    for (int i = 0; i < 32; i++)
-        out[i] = small_integer((packed.v[i / 8] >> (8 * ((i / 2) % 4) + (i % 2 == 0 ? 4 : 0))) & 15u);
-}
-
-#if BITS == 8
-#define STEP 16
-#define DECODE decode8
-#define MIDDLE 0.0f
-#define ROW_BYTES(width) (width)
+#if WIDE
+struct alignas(8) Scale { float scale; unsigned offset; };
+__device__ __forceinline__ float factor(Scale s) { return s.scale; }
+__device__ __forceinline__ unsigned offset_pair(Scale s) { return __byte_perm(s.offset, 0, 0x1010); }
 #else
-#define STEP 32
-#define DECODE decode4
-#define MIDDLE 8.0f
-#define ROW_BYTES(width) ((width) / 2)
+typedef unsigned Scale; // float16 in the low half, the offset in the high half
+__device__ __forceinline__ float factor(Scale s) { float f; asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"((unsigned short)s)); return f; }
+__device__ __forceinline__ unsigned offset_pair(Scale s) { return __byte_perm(s, 0, 0x3232); }
 #endif
 
-// y = x * W^T + bias for few rows. A warp makes one output of all rows; a lane takes STEP columns at a time, which lie in one group.
-extern "C" __global__ void __launch_bounds__(32 * WARPS) multiply_few(
-    T* y, const T* x, const unsigned char* codes, const float* scales, const float* zeros, const float* bias, int rows, int in, int out, int group, int groups)
+// A weight, or one of several that share an input. out: its outputs; first: its first column in y.
+struct Weight { const unsigned char* codes; const Scale* scales; const float* bias; int out; int first; };
+struct Weights { Weight a, b, c; };
+
+// The weight that a block works on; tile becomes that within it.
+__device__ __forceinline__ Weight pick(const Weights& all, int& tile)
 {
-    const int output = blockIdx.x * WARPS + (threadIdx.x >> 5), lane = threadIdx.x & 31;
-    if (output >= out) return;
-    const unsigned char* row = codes + (long long)output * ROW_BYTES(in);
-    scales += (long long)output * groups;
-    if (zeros) zeros += (long long)output * groups;
-    float sums[MAX_ROWS];
+    Weight w = all.a;
+    int tiles = (w.out + TILE_ROWS - 1) / TILE_ROWS;
+    if (tile < tiles) return w;
+    tile -= tiles;
+    w = all.b;
+    tiles = (w.out + TILE_ROWS - 1) / TILE_ROWS;
+    if (tile < tiles) return w;
+    tile -= tiles;
+    return all.c;
+}
+
+// Read once: not worth a place in the nearest cache. Volatile, so that they stay where they are asked for early.
+__device__ __forceinline__ Bytes16 stream(const void* p)
+{
+    Bytes16 b;
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(b.v[0]), "=r"(b.v[1]), "=r"(b.v[2]), "=r"(b.v[3]) : "l"(p));
+    return b;
+}
+
+__device__ __forceinline__ unsigned add_pairs(unsigned a, unsigned b) { unsigned d; asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(ONES), "r"(b)); return d; }
+__device__ __forceinline__ unsigned narrow(float low, float high) { unsigned d; asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(d) : "f"(high), "f"(low)); return d; }
+__device__ __forceinline__ float low_half(unsigned pair) { return __uint_as_float(pair << 16); }
+__device__ __forceinline__ float high_half(unsigned pair) { return __uint_as_float(pair & 0xffff0000u); }
+
+// 8 codes, less the zero point, as pairs of bfloat16.
+__device__ __forceinline__ void unpack(const unsigned* words, unsigned offset, unsigned* pairs)
+{
+#if BITS == 4
     #pragma unroll
-    for (int r = 0; r < MAX_ROWS; r++) sums[r] = 0.0f;
-    #pragma unroll 2
-    for (int k = lane * STEP; k < in; k += 32 * STEP)
+    for (int i = 0; i < 4; i++) pairs[i] = add_pairs(((words[0] >> (4 * i)) & 0x000F000Fu) | 0x43004300u, offset); // 128 + code, then - (128 + zero)
+#else
+    #pragma unroll
+    for (int i = 0; i < 4; i++)
     {
-        const Bytes16 packed = *(const Bytes16*)(row + ROW_BYTES(k));
-        float w[STEP];
-        DECODE(packed, w);
-        const int g = k / group;
-        const float scale = scales[g], zero = zeros ? zeros[g] : MIDDLE;
+        // A byte's low 7 bits on 128, less 128 or, where its sign is set, 256.
+        const unsigned wide = __byte_perm(words[i / 2], 0x43u, i % 2 == 0 ? 0x4140 : 0x4342);
+        pairs[i] = add_pairs(wide & 0xFF7FFF7Fu, (wide & 0xFF80FF80u) | 0x80008000u);
+#if GROUPS
+        pairs[i] = add_pairs(pairs[i], offset);
+#endif
+    }
+#endif
+}
+
+// 8 values as bfloat16 pairs: the value, what that leaves, and what is left then.
+__device__ __forceinline__ void split(const T* x, bool present, unsigned (*parts)[4])
+{
+#if STORAGE == 2
+    Bytes16 all = {};
+    if (present) all = *(const Bytes16*)x;
+    #pragma unroll
+    for (int i = 0; i < 4; i++) parts[0][i] = all.v[i];
+#else
+    Eight all = {};
+    if (present) all = *(const Eight*)x;
+    #pragma unroll
+    for (int i = 0; i < 4; i++)
+    {
+        float low = load(all.v[2 * i]), high = load(all.v[2 * i + 1]);
         #pragma unroll
-        for (int r = 0; r < MAX_ROWS; r++)
+        for (int p = 0; p < PARTS; p++)
         {
-            if (r >= rows) break;
-            float part = 0.0f, total = 0.0f;
+            parts[p][i] = narrow(low, high);
+            low -= low_half(parts[p][i]);
+            high -= high_half(parts[p][i]);
+        }
+    }
+#endif
+}
+
+__device__ __forceinline__ void multiply_add(float* sums, unsigned a0, unsigned a1, unsigned a2, unsigned a3, unsigned b0, unsigned b1)
+{
+    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3]) : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+}
+
+// Sums of the block's warps, [warp][row of x][output].
+template <typename S> __device__ __forceinline__ void share(S (*all)[MAX_ROWS * TILE_ROWS], const S* sums)
+{
+    const int warp = threadIdx.x >> 5, g = (threadIdx.x & 31) >> 2, t = threadIdx.x & 3;
+    #pragma unroll
+    for (int i = 0; i < 4; i++) all[warp][(2 * t + i % 2) * TILE_ROWS + g + 8 * (i / 2)] = sums[i];
+    __syncthreads();
+}
+
+template <typename S> __device__ __forceinline__ S shared_sum(S (*all)[MAX_ROWS * TILE_ROWS], int i)
+{
+    S sum = 0;
+    #pragma unroll
+    for (int w = 0; w < WARPS; w++) sum += all[w][i];
+    return sum;
+}
+
+// y = x * W^T + bias for at most MAX_ROWS rows of x and up to three weights. A block makes 16 outputs of all rows; its warps divide the columns.
+extern "C" __global__ void __launch_bounds__(32 * WARPS) multiply_few(T* y, const T* x, const Weights all, int rows, int in, int group, int groups, int width)
+{
+    __shared__ float partial[WARPS][MAX_ROWS * TILE_ROWS];
+    int tile = blockIdx.x;
+    const Weight w = pick(all, tile);
+    const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
+    const int tiles = (in + TILE - 1) / TILE;
+    const unsigned char* codes = w.codes + (long long)tile * tiles * 1024 + 16 * lane;
+    const Scale* scales = w.scales + (long long)tile * groups * TILE_ROWS;
+    const T* row = x + (long long)g * in;
+    float sums[4] = {};
+    for (int first = warp; first < tiles; first += WARPS * DEPTH)
+    {
+        Bytes16 packed[DEPTH][2];
+#if GROUPS
+        Scale scale[DEPTH][GROUPS][2];
+#endif
+        #pragma unroll
+        for (int d = 0; d < DEPTH; d++)
+        {
+            const int k = min(first + d * WARPS, tiles - 1);
+            packed[d][0] = stream(codes + k * 1024);
+            packed[d][1] = stream(codes + k * 1024 + 512);
+#if GROUPS
             #pragma unroll
-            for (int c = 0; c < STEP / 16; c++)
+            for (int b = 0; b < GROUPS; b++)
             {
-                const Chunk values = *(const Chunk*)(x + (long long)r * in + k + 16 * c);
-                #pragma unroll
-                for (int i = 0; i < 16; i++)
-                {
-                    const float v = load(values.v[i]);
-                    part += w[16 * c + i] * v;
-                    total += v;
-                }
+                const Scale* s = scales + min((k * TILE + b * (TILE / GROUPS)) / group, groups - 1) * TILE_ROWS + g;
+                scale[d][b][0] = s[0];
+                scale[d][b][1] = s[8];
             }
-            sums[r] += scale * (part - zero * total);
-        }
-    }
-    #pragma unroll
-    for (int r = 0; r < MAX_ROWS; r++)
-    {
-        if (r >= rows) break;
-        const float sum = warp_sum(sums[r]);
-        if (lane == 0) y[(long long)r * out + output] = store(sum + (bias ? bias[output] : 0.0f));
-    }
-}
-
-// The weight itself, [out, in]; one thread writes STEP columns.
-extern "C" __global__ void dequantize(T* weight, const unsigned char* codes, const float* scales, const float* zeros, int in, int group, int groups)
-{
-    const int k = (blockIdx.y * blockDim.x + threadIdx.x) * STEP;
-    const long long output = blockIdx.x;
-    if (k >= in) return;
-    float w[STEP];
-    DECODE(*(const Bytes16*)(codes + output * ROW_BYTES(in) + ROW_BYTES(k)), w);
-    const float scale = scales[output * groups + k / group], zero = zeros ? zeros[output * groups + k / group] : MIDDLE;
-    #pragma unroll
-    for (int c = 0; c < STEP / 16; c++)
-    {
-        Chunk values;
-        #pragma unroll
-        for (int i = 0; i < 16; i++) values.v[i] = store((w[16 * c + i] - zero) * scale);
-        *(Chunk*)(weight + output * in + k + 16 * c) = values;
-    }
-}
-
-#if BITS == 8
-// Rows as 8-bit codes, ties to even: with the given scale, or with one for each row, which is kept.
-extern "C" __global__ void quantize_rows(signed char* codes, float* row_scales, const T* x, int width, float given)
-{
-    __shared__ float largest[32];
-    const long long row = blockIdx.x;
-    x += row * width; codes += row * width;
-    float scale = given;
-    if (given == 0.0f)
-    {
-        float top = 0.0f;
-        for (int i = threadIdx.x; i < width; i += blockDim.x) top = fmaxf(top, fabsf(load(x[i])));
-        for (int offset = 16; offset > 0; offset >>= 1) top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, offset));
-        if ((threadIdx.x & 31) == 0) largest[threadIdx.x >> 5] = top;
-        __syncthreads();
-        top = 0.0f;
-        for (int w = 0; w < (blockDim.x >> 5); w++) top = fmaxf(top, largest[w]);
-        scale = fmaxf(top / 127.0f, 1e-37f);
-    }
-    if (threadIdx.x == 0) row_scales[row] = scale;
-    for (int i = threadIdx.x; i < width; i += blockDim.x)
-        codes[i] = (signed char)fminf(fmaxf(rintf(load(x[i]) / scale), -128.0f), 127.0f);
-}
-
-// Few rows of 8-bit codes by 8-bit weights with one scale per output: exact integer sums, scaled once.
-extern "C" __global__ void __launch_bounds__(32 * WARPS) multiply_codes(
-    T* y, const signed char* x, const float* row_scales, const signed char* codes, const float* scales, const float* bias, int rows, int in, int out)
-{
-    const int output = blockIdx.x * WARPS + (threadIdx.x >> 5), lane = threadIdx.x & 31;
-    if (output >= out) return;
-    const signed char* row = codes + (long long)output * in;
-    int sums[MAX_ROWS];
-    #pragma unroll
-    for (int r = 0; r < MAX_ROWS; r++) sums[r] = 0;
-    #pragma unroll 4
-    for (int k = lane * 16; k < in; k += 512)
-    {
-        const Bytes16 w = *(const Bytes16*)(row + k);
-        #pragma unroll
-        for (int r = 0; r < MAX_ROWS; r++)
-        {
-            if (r >= rows) break;
-            const Bytes16 v = *(const Bytes16*)(x + (long long)r * in + k);
-            #pragma unroll
-            for (int i = 0; i < 4; i++) sums[r] = __dp4a((int)w.v[i], (int)v.v[i], sums[r]);
-        }
-    }
-    #pragma unroll
-    for (int r = 0; r < MAX_ROWS; r++)
-    {
-        if (r >= rows) break;
-        int sum = sums[r];
-        for (int offset = 16; offset > 0; offset >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, offset);
-        if (lane == 0) y[(long long)r * out + output] = store((float)sum * (scales[output] * row_scales[r]) + (bias ? bias[output] : 0.0f));
-    }
-}
-
-// Integer sums [rows, out] to values.
-extern "C" __global__ void scale_sums(T* y, const int* sums, const float* row_scales, const float* scales, const float* bias, int out)
-{
-    const int i = blockIdx.y * blockDim.x + threadIdx.x;
-    const long long row = blockIdx.x;
-    if (i >= out) return;
-    y[row * out + i] = store((float)sums[row * out + i] * (scales[i] * row_scales[row]) + (bias ? bias[i] : 0.0f));
-}
 #endif
+        }
+        #pragma unroll
+        for (int d = 0; d < DEPTH; d++)
+        {
+            if (first + d * WARPS >= tiles) break;
+            float part[4] = {};
+            #pragma unroll
+            for (int b = 0; b < BLOCKS; b++)
+            {
+                const int k = (first + d * WARPS) * TILE + 32 * b + 8 * t;
+                unsigned values[PARTS][4], high[4], low[4];
+                split(row + k, g < rows && k < in, values);
+#if GROUPS
+                const int n = b * GROUPS / BLOCKS;
+                unpack(packed[d][0].v + WORDS * b, offset_pair(scale[d][n][0]), high);
+                unpack(packed[d][1].v + WORDS * b, offset_pair(scale[d][n][1]), low);
+#else
+                unpack(packed[d][0].v + WORDS * b, MIDDLE, high);
+                unpack(packed[d][1].v + WORDS * b, MIDDLE, low);
+#endif
+                #pragma unroll
+                for (int p = 0; p < PARTS; p++)
+                {
+                    multiply_add(part, high[0], low[0], high[1], low[1], values[p][0], values[p][1]);
+                    multiply_add(part, high[2], low[2], high[3], low[3], values[p][2], values[p][3]);
+                }
+#if GROUPS
+                if ((b + 1) % (BLOCKS / GROUPS) == 0)
+                {
+                    #pragma unroll
+                    for (int i = 0; i < 4; i++) { sums[i] += factor(scale[d][n][i / 2]) * part[i]; part[i] = 0.0f; }
+                }
+#endif
+            }
+#if !GROUPS
+            #pragma unroll
+            for (int i = 0; i < 4; i++) sums[i] += part[i];
+#endif
+        }
+    }
+    share(partial, sums);
+    const int r = threadIdx.x / TILE_ROWS, output = threadIdx.x % TILE_ROWS, place = tile * TILE_ROWS + output;
+    if (r >= rows || place >= w.out) return;
+    float sum = shared_sum(partial, threadIdx.x);
+#if !GROUPS
+    sum *= factor(scales[output]);
+#endif
+    y[(long long)r * width + w.first + place] = store(sum + (w.bias ? w.bias[place] : 0.0f));
+}
+
+// Rows of the weight itself from a tile on, [rows, in]. A warp writes a tile.
+extern "C" __global__ void __launch_bounds__(32 * WARPS) dequantize(T* weight, const unsigned char* codes, const Scale* scales, int out, int in, int group, int groups, int first)
+{
+    const int tiles = (in + TILE - 1) / TILE, k = blockIdx.y * WARPS + (threadIdx.x >> 5), lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
+    if (k >= tiles) return;
+    const int tile = first + blockIdx.x;
+    codes += ((long long)tile * tiles + k) * 1024 + 16 * lane;
+    scales += (long long)tile * groups * TILE_ROWS;
+    #pragma unroll
+    for (int h = 0; h < 2; h++)
+    {
+        const int output = 8 * h + g;
+        const Bytes16 packed = stream(codes + 512 * h);
+        T* row = weight + (long long)(blockIdx.x * TILE_ROWS + output) * in;
+        #pragma unroll
+        for (int b = 0; b < BLOCKS; b++)
+        {
+            const int place = k * TILE + 32 * b + 8 * t;
+            const Scale s = scales[min((k * TILE + 32 * b) / group, groups - 1) * TILE_ROWS + output];
+            unsigned pairs[4];
+#if GROUPS
+            unpack(packed.v + WORDS * b, offset_pair(s), pairs);
+#else
+            unpack(packed.v + WORDS * b, MIDDLE, pairs);
+#endif
+            if (place >= in || tile * TILE_ROWS + output >= out) continue;
+            const float by = factor(s);
+#if STORAGE == 2
+            Bytes16 values;
+            #pragma unroll
+            for (int i = 0; i < 4; i++) values.v[i] = narrow(low_half(pairs[i]) * by, high_half(pairs[i]) * by);
+            *(Bytes16*)(row + place) = values;
+#else
+            Eight values;
+            #pragma unroll
+            for (int i = 0; i < 4; i++) { values.v[2 * i] = store(low_half(pairs[i]) * by); values.v[2 * i + 1] = store(high_half(pairs[i]) * by); }
+            *(Eight*)(row + place) = values;
+#endif
+        }
+    }
+}
