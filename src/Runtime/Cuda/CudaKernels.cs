@@ -14,7 +14,9 @@ internal static unsafe class CudaKernels
 {
     private const int HeadDimLimit = 256;
     private const int PositionsPerSplit = 64;
-    private const int MaximumSplits = 32;
+    private const int FewestSplits = 4; // at least so many may be made
+    private const int MaximumSplits = 64;
+    private const int EnoughBlocks = 544; // four on each multiprocessor; more only add sums to join
     private const int NormStep = 4; // features that a thread of the norm takes at once
     private static readonly ConcurrentDictionary<(ScalarType Storage, int HeadDim, bool Codes), Module> Modules = new();
 
@@ -94,7 +96,8 @@ internal static unsafe class CudaKernels
     {
         int rows = (int)cache.Keys.size(0), kvHeads = (int)cache.Keys.size(1), maxLength = (int)cache.Keys.size(2), headDim = (int)cache.Keys.size(3);
         var width = q.size(-1);
-        int heads = (int)(width / headDim), splits = Math.Clamp((length + PositionsPerSplit - 1) / PositionsPerSplit, 1, MaximumSplits);
+        int heads = (int)(width / headDim), most = Math.Clamp(EnoughBlocks / (rows * heads), FewestSplits, MaximumSplits);
+        var splits = Math.Clamp((length + PositionsPerSplit - 1) / PositionsPerSplit, 1, most);
         var device = q.device;
         var scratch = AttentionScratch.For(device, (long)rows * heads * splits * (headDim + 2), rows * heads);
         var output = empty([rows, 1, width], q.dtype, device);
@@ -108,6 +111,24 @@ internal static unsafe class CudaKernels
         CudaDriver.Launch(For(q.dtype, headDim, cache.HasCodes).Attend, (heads, splits, rows), 128, arguments);
         Keep(q, cache.Keys, cache.Values, output);
         return output;
+    }
+
+    /// <summary>Keys or values of new tokens as 8-bit codes in a cache, and as what those stand for.</summary>
+    /// <param name="x">[rows, kvHeads, tokens, headDim], features side by side.</param>
+    /// <param name="cache">int8 [rows, kvHeads, maxLength, headDim]; written from <paramref name="position"/> on.</param>
+    /// <param name="scales">float32 of each head.</param>
+    /// <param name="position">Column of the first token.</param>
+    /// <returns>x rounded, contiguous, in its type; the caller's.</returns>
+    public static Tensor RoundToCache(Tensor x, Tensor cache, Tensor scales, int position)
+    {
+        int rows = (int)x.size(0), heads = (int)x.size(1), tokens = (int)x.size(2), headDim = (int)x.size(3), maxLength = (int)cache.size(2);
+        var rounded = empty([rows, heads, tokens, headDim], x.dtype, x.device);
+        nint result = Pointer(rounded), codes = Pointer(cache), input = Pointer(x), perHead = Pointer(scales);
+        long rowStride = x.stride(0), headStride = x.stride(1), tokenStride = x.stride(2);
+        void** arguments = stackalloc void*[] { &result, &codes, &input, &perHead, &rowStride, &headStride, &tokenStride, &tokens, &headDim, &position, &maxLength };
+        CudaDriver.Launch(For(x.dtype, 0, codes: true).RoundToCache, (tokens, heads, rows), Math.Min(128, headDim), arguments);
+        Keep(rounded, cache, x, scales);
+        return rounded;
     }
 
     private static void Normalise(Tensor x, Tensor? residual, Tensor? sum, Tensor weight, Tensor y, double epsilon)
@@ -128,7 +149,7 @@ internal static unsafe class CudaKernels
         List<string> settings = [$"-DCODES={(key.Codes ? 1 : 0)}"];
         if (key.HeadDim > 0)
             settings.Add($"-DHEAD_DIM={key.HeadDim}");
-        return new Module(CudaModule.Compile(Assembly.GetExecutingAssembly(), "Generated.Cuda.decode.cu", key.Storage, settings), key.HeadDim > 0);
+        return new Module(CudaModule.Compile(Assembly.GetExecutingAssembly(), "Generated.Cuda.decode.cu", key.Storage, settings), key.HeadDim > 0, key.Codes);
     }
 
     private static long RowStride(Tensor t) => t.dim() == 1 ? t.size(0) : t.stride((int)t.dim() - 2);
@@ -143,11 +164,12 @@ internal static unsafe class CudaKernels
         foreach (var tensor in tensors) GC.KeepAlive(tensor);
     }
 
-    private sealed class Module(nint module, bool attends)
+    private sealed class Module(nint module, bool attends, bool codes)
     {
         public nint RmsNorm { get; } = CudaDriver.Function(module, "rms_norm");
         public nint SiluMultiply { get; } = CudaDriver.Function(module, "silu_multiply");
         public nint RotateAppend { get; } = CudaDriver.Function(module, "rotate_append");
+        public nint RoundToCache { get; } = codes ? CudaDriver.Function(module, "round_to_cache") : 0;
         public nint Attend { get; } = attends ? CudaDriver.Function(module, "attend") : 0;
     }
 }

@@ -115,6 +115,27 @@ extern "C" __global__ void rotate_append(
     }
 }
 
+#if CODES
+// Keys or values of new tokens as codes in the cache, and as what those stand for. x has strides, its features side by side; rounded is contiguous.
+// Blocks: x = token, y = key/value head, z = row.
+extern "C" __global__ void round_to_cache(
+    T* rounded, C* cache, const T* x, const float* scales, long long row_stride, long long head_stride, long long token_stride,
+    int tokens, int head_dim, int position, int max_length)
+{
+    const int token = blockIdx.x, head = blockIdx.y;
+    const long long row = blockIdx.z, place = row * gridDim.y + head;
+    x += row * row_stride + head * head_stride + token * token_stride;
+    rounded += (place * tokens + token) * head_dim;
+    cache += (place * max_length + position + token) * head_dim;
+    for (int i = threadIdx.x; i < head_dim; i += blockDim.x)
+    {
+        const C code = kept(x[i], scales, head);
+        cache[i] = code;
+        rounded[i] = store((float)code * scales[head]);
+    }
+}
+#endif
+
 #ifdef HEAD_DIM
 #define LANES (HEAD_DIM / 32)
 // Keys of a warp that are loaded before any is used: one at a time, the latency of memory is all there is.

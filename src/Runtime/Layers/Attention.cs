@@ -137,6 +137,13 @@ public sealed class Attention
         using var newKeys = ByHead(k, KvHeads);
         using var newValues = ByHead(v, KvHeads);
         var slot = Slot(pass);
+        if (pass.Past == 0 && slot is Int8KvSlot codes && CudaSteps.WriteRounded(codes, newKeys, newValues, 0) is var (roundKeys, roundValues))
+        {
+            using (roundKeys)
+            using (roundValues)
+                return Attend(q, roundKeys, roundValues, pass);
+        }
+
         slot.Write(newKeys, newValues, pass.Past);
         if (pass.Past == 0 && slot.IsExact)
             return Attend(q, newKeys, newValues, pass);

@@ -13,7 +13,8 @@ internal static class CudaSteps
 {
     private const int MostRows = 65535; // of a launch grid's second dimension
 
-    private static readonly bool IsOn =
+    /// <summary>Whether the project's kernels are used where they can be.</summary>
+    public static bool IsOn { get; } =
         !string.Equals(Environment.GetEnvironmentVariable("GENERATED_CUDA_KERNELS"), "off", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Whether the kernels can take this tensor.</summary>
@@ -41,4 +42,18 @@ internal static class CudaSteps
         using var rotated = CudaKernels.RotateAppend(q, k, v, cache, cosines, sines, pass.Positions(q.device), rope?.Table.Spec.Pairing == RotaryPairing.Adjacent, pass.Past);
         return CudaKernels.Attend(rotated, cache, layer.SlopeTensor, pass.StartsOn(q.device), pass.Total, layer.Window, layer.Scale);
     }
+
+    /// <summary>Writes keys and values of a prompt's tokens to a cache of codes; what the codes stand for, [rows, kvHeads, tokens, headDim] each, or null without kernels.</summary>
+    /// <param name="slot">The cache.</param>
+    /// <param name="keys">[rows, kvHeads, tokens, headDim].</param>
+    /// <param name="values">[rows, kvHeads, tokens, headDim].</param>
+    /// <param name="position">Column of the first token.</param>
+    public static (Tensor Keys, Tensor Values)? WriteRounded(Int8KvSlot slot, Tensor keys, Tensor values, int position)
+    {
+        if (!CanRound(keys) || !CanRound(values))
+            return null;
+        return (CudaKernels.RoundToCache(keys, slot.Keys, slot.KeyScaleTensor, position), CudaKernels.RoundToCache(values, slot.Values, slot.ValueScaleTensor, position));
+    }
+
+    private static bool CanRound(Tensor x) => IsOn && RowLayout.NeedsNoGradient(x) && CudaKernels.IsAvailable(x) && x.stride(3) == 1 && x.size(0) <= MostRows && x.size(1) <= MostRows;
 }

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Runtime.Tests.Layers;
 
-/// <summary>Decode steps by the CUDA kernels, over caches of values and of 8-bit codes, give what the CPU's give.</summary>
+/// <summary>Decode steps by the CUDA kernels (and the prompts before them), over caches of values and of 8-bit codes, give what the CPU's give.</summary>
 public sealed class CudaAttentionTests
 {
     private const int Rows = 2;
@@ -39,6 +39,7 @@ public sealed class CudaAttentionTests
         var tolerance = dtype switch { ScalarType.Float32 => 1e-4, ScalarType.Float16 => 4e-3, _ => 3e-2 };
         for (var i = 0; i < Steps; i++)
             Weights.Close(expected[i], actual[i], $"step {i}", tolerance, tolerance);
+        Weights.Close(expected[Steps], actual[Steps], "prefill", tolerance, tolerance); // row 0, which is not padded
 
         Tensor[] Decoded(Device device)
         {
@@ -49,13 +50,13 @@ public sealed class CudaAttentionTests
             using var cache = KvCache.Create(build.CacheShapes, Rows, prompt + Steps, dtype, device);
             var mask = new AttentionMask { Starts = [0, 2] };
             var here = inputs.Select(x => x.to(device)).ToArray();
-            using (var pass = new PassContext(new SequenceInputs(Rows, prompt, 0, new long[Rows * prompt], mask), cache))
-                attention.Prefill(here[0].narrow(1, 0, prompt).contiguous(), here[1].narrow(1, 0, prompt).contiguous(), here[2].narrow(1, 0, prompt).contiguous(), pass);
+            using var first = new PassContext(new SequenceInputs(Rows, prompt, 0, new long[Rows * prompt], mask), cache);
+            var prefill = attention.Prefill(here[0].narrow(1, 0, prompt), here[1].narrow(1, 0, prompt), here[2].narrow(1, 0, prompt), first);
             return [.. Enumerable.Range(prompt, Steps).Select(at =>
             {
                 using var pass = new PassContext(new SequenceInputs(Rows, 1, at, new long[Rows], mask), cache);
                 return attention.Decode(here[0].narrow(1, at, 1), here[1].narrow(1, at, 1), here[2].narrow(1, at, 1), pass).to(ScalarType.Float32).cpu();
-            })];
+            }), prefill.narrow(0, 0, 1).to(ScalarType.Float32).cpu()];
         }
     }
 }

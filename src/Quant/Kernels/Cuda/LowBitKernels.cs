@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Reflection;
 using Generated.Cuda;
+using Generated.Layers;
 using Generated.Native;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -24,7 +25,7 @@ internal static unsafe class LowBitKernels
     private static readonly ConcurrentDictionary<(ScalarType Storage, int Bits, int Groups, bool Wide), Module> Modules = new();
 
     /// <summary>Whether a device and this installation have the kernels.</summary>
-    public static bool AreOn(Device device) => Nvrtc.IsAvailable && CudaDriver.ComputeCapability(device.index) >= OldestCapability;
+    public static bool AreOn(Device device) => CudaSteps.IsOn && Nvrtc.IsAvailable && CudaDriver.ComputeCapability(device.index) >= OldestCapability;
 
     /// <summary>Whether there are kernels for weights of a width.</summary>
     public static bool CanRun(int inWidth, Device device) => inWidth % WidthStep == 0 && AreOn(device);
