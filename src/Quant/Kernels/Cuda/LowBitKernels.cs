@@ -21,11 +21,11 @@ internal static unsafe class LowBitKernels
     /// <summary>Widths are a multiple of it: a lane takes so many inputs at once.</summary>
     private const int WidthStep = 8;
 
-    private const int OldestCapability = 80;
+    private const int OldestMajor = 8;
     private static readonly ConcurrentDictionary<(ScalarType Storage, int Bits, int Groups, bool Wide), Module> Modules = new();
 
     /// <summary>Whether a device and this installation have the kernels.</summary>
-    public static bool AreOn(Device device) => CudaSteps.IsOn && Nvrtc.IsAvailable && CudaDriver.ComputeCapability(device.index) >= OldestCapability;
+    public static bool AreOn(Device device) => CudaSteps.IsOn && Nvrtc.IsAvailable && CudaDriver.Describe(Math.Max(0, device.index)).Major >= OldestMajor;
 
     /// <summary>Whether there are kernels for weights of a width.</summary>
     public static bool CanRun(int inWidth, Device device) => inWidth % WidthStep == 0 && AreOn(device);
