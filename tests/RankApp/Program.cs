@@ -50,7 +50,6 @@ return Launch.Run(args.Length > 2 && test != "families" ? args[2] : "cpu", world
     "null" => NullReference(world),
     "families" => Do(() => FamilyParity.Check(world, args[2])),
     "mesh" => Do(() => MeshSums(world)),
-    "speed" => Do(() => Speed(world)),
     _ => throw new Generated.InvalidInputException($"no case {test}"),
 });
 
@@ -110,26 +109,6 @@ static void MeshSums(ICollective world)
     mesh.Group("tp").AllReduce(x);
     mesh.Group("dp").AllReduce(y);
     Console.WriteLine($"rank {world.Rank}: tp {x.item<long>()}, dp {y.item<long>()}");
-}
-
-static void Speed(ICollective world)
-{
-    foreach (var (count, rounds) in new[] { (2, 2000), (1 << 10, 2000), (1 << 18, 100), (1 << 24, 8) })
-    {
-        using var x = zeros([count], device: world.Device);
-        var best = double.MaxValue;
-        for (var round = 0; round < 6; round++)
-        {
-            world.Barrier();
-            var watch = System.Diagnostics.Stopwatch.StartNew();
-            for (var i = 0; i < rounds; i++)
-                world.AllReduce(x);
-            using (var done = x[0].cpu())
-                best = Math.Min(best, watch.Elapsed.TotalMicroseconds / rounds);
-        }
-        if (world.Rank == 0)
-            Console.WriteLine($"all-reduce of {4L * count} bytes: {best:0.0} us");
-    }
 }
 
 /// <summary>A tensor-parallel MLP against the whole one, forward and backward.</summary>

@@ -204,18 +204,6 @@ public sealed class ConfigReader
             Whole(item) is >= int.MinValue and <= int.MaxValue and var number ? (int)number : throw Wrong(key, item, "a list of whole numbers"))];
     }
 
-    /// <summary>Numbers: a list. Empty where no key is there.</summary>
-    /// <exception cref="InvalidInputException">The value is no list of finite numbers.</exception>
-    public double[] DoubleArray(params ReadOnlySpan<string> keys)
-    {
-        if (Find(keys, out var key) is not { } value)
-            return [];
-        if (value.ValueKind != JsonValueKind.Array)
-            throw Wrong(key, value, "a list of numbers");
-        return [.. value.EnumerateArray().Select(item =>
-            item.ValueKind == JsonValueKind.Number && double.IsFinite(item.GetDouble()) ? item.GetDouble() : throw Wrong(key, item, "a list of numbers"))];
-    }
-
     /// <summary>Texts: a list. Empty where no key is there.</summary>
     /// <exception cref="InvalidInputException">The value is no list of texts.</exception>
     public string[] StringArray(params ReadOnlySpan<string> keys)

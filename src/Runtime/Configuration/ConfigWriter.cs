@@ -131,13 +131,6 @@ public sealed class ConfigWriter
         return new ConfigWriter(inner);
     }
 
-    /// <summary>Sets <c>null</c>.</summary>
-    public void SetNull(string key)
-    {
-        var (parent, name) = Parent(key);
-        parent[name] = null;
-    }
-
     /// <summary>Removes a key, if it is there.</summary>
     public void Remove(string key)
     {

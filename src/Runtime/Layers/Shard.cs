@@ -54,9 +54,6 @@ public sealed class Shard
     /// <summary>Number of groups of a fused output that lies group by group; 0 where it does not.</summary>
     public int GroupCount { get; }
 
-    /// <summary>Widths of sections that are divided one by one; empty where the output is one section.</summary>
-    public IReadOnlyList<int> SectionWidths => _sections;
-
     /// <summary>Output features are divided in units of <paramref name="unit"/> (the head width; 1 for an MLP).</summary>
     public static Shard Column(int unit = 1) => new(ShardKind.Column, unit);
 

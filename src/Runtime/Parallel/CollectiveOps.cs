@@ -16,19 +16,6 @@ public static class CollectiveOps
     /// <summary>Leaves a row-parallel region: the sum over the ranks; the gradient passes unchanged.</summary>
     public static Tensor ReduceFromTensorParallel(Tensor x, ICollective group) => group.Size == 1 ? x.alias() : new ReduceFrom(group).Apply(x);
 
-    /// <summary>
-    /// The same in place, without a copy: sums <paramref name="x"/> over the ranks in its own memory, which autograd does not
-    /// see, so that the gradient passes unchanged. <paramref name="x"/> must be fresh from an operation that does not keep its
-    /// result for its gradient: a linear is such, an activation is not.
-    /// </summary>
-    public static void ReduceFromTensorParallelInPlace(Tensor x, ICollective group)
-    {
-        if (group.Size == 1)
-            return;
-        using var memory = x.detach();
-        group.AllReduce(memory);
-    }
-
     /// <summary>Joins the ranks' parts along <paramref name="dim"/>, [.., n] to [.., n·size]; each rank's gradient is its own part.</summary>
     public static Tensor GatherFromTensorParallel(Tensor x, ICollective group, int dim = -1) => group.Size == 1 ? x.alias() : new Gather(group, dim, reduceGradient: false).Apply(x);
 

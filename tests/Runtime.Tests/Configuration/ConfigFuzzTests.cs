@@ -57,7 +57,6 @@ public sealed class ConfigFuzzTests
             Attempt(() => config.Bool(key));
             Attempt(() => config.String(key));
             Attempt(() => config.IntArray(key));
-            Attempt(() => config.DoubleArray(key));
             Attempt(() => config.StringArray(key));
             Attempt(() => config.Object(key)?.Double("factor"));
             Attempt(() => config.Require(false, key, "is refused"));

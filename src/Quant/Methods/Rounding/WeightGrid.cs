@@ -31,12 +31,6 @@ internal sealed class WeightGrid : IDisposable
     /// <summary>[rows, groups], whole numbers in the weight's type; null where symmetric.</summary>
     public Tensor? Zero { get; }
 
-    /// <summary>The largest code.</summary>
-    public int MaxCode => (1 << Bits) - 1;
-
-    /// <summary>The code that stands for 0 in a symmetric format.</summary>
-    public int Middle => 1 << (Bits - 1);
-
     /// <summary>Columns of a group for a weight of some width.</summary>
     public static int GroupSize(WeightFormat format, int width) => format.Per == Granularity.Group ? Math.Min(format.GroupSize, width) : width;
 

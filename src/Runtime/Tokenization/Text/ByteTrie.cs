@@ -48,9 +48,6 @@ internal sealed class ByteTrie
         }
     }
 
-    /// <summary>Value of the key that ends at a node, or -1.</summary>
-    public int ValueAt(int node) => _values[node];
-
     /// <summary>The longest key that the text starts with: its length (0 if there is none) and its value.</summary>
     public int LongestPrefix(ReadOnlySpan<byte> text, out int value)
     {
