@@ -1,9 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using Generated.Native;
 using Generated.Quant.Analysis;
-using Generated.Quant.Calibration;
-using Generated.Quant.Recipes;
 using Spectre.Console;
 
 namespace Generated.Cli.Commands;
@@ -15,26 +12,20 @@ internal static class AnalyzeCommand
 
     public static Command Create(Terminal terminal)
     {
+        var shared = new RecipeOptions("Share of its rows to stop calibrating at.", "Most rows to calibrate on, evenly spaced.", 128);
         var source = new Argument<string>("dir") { Description = "Checkpoint folder, not quantized." };
-        var recipe = new Option<string>("--recipe") { Description = $"{string.Join(", ", NamedRecipes.Names)}, or a JSON file.", Required = true, HelpName = "name|file" };
         var text = new Option<string>("--text") { Description = "Text, JSONL (text, src and tgt, or ids) or safetensors (input_ids): calibrated on a part, measured on what is behind it.", Required = true, HelpName = "file" };
-        var from = new Option<double>("--from") { Description = "Share of its rows to pass over.", DefaultValueFactory = _ => 0, HelpName = "share" };
-        var to = new Option<double>("--to") { Description = "Share of its rows to stop calibrating at.", DefaultValueFactory = _ => 0.2, HelpName = "share" };
-        var window = new Option<int>("--window") { Description = "Most tokens of a row.", DefaultValueFactory = _ => 512, HelpName = "n" };
-        var rows = new Option<int>("--max-rows") { Description = "Most rows to calibrate on, evenly spaced.", DefaultValueFactory = _ => 128, HelpName = "n" };
         var metricRows = new Option<int>("--metric-rows") { Description = "Most rows to measure on, evenly spaced; the time of every measurement.", DefaultValueFactory = _ => 16, HelpName = "n" };
         var metric = new Option<string>("--metric") { Description = "perplexity, or mse of the logits.", DefaultValueFactory = _ => "perplexity", HelpName = "name" };
         var direction = new Option<string>("--direction") { Description = "quantize one layer alone, unquantize one alone, or both.", DefaultValueFactory = _ => "quantize", HelpName = "name" };
         var target = new Option<double?>("--target") { Description = "Searches the layers to leave unquantized, most sensitive first, until the metric is at most this.", HelpName = "x" };
         var output = new Option<string?>("--out") { Description = "Folder of the report; measurements that it holds are used again. Default: NAME-analysis here.", HelpName = "folder" };
         var plots = new Option<bool>("--plots") { Description = "Plots distributions and results." };
-        var groupSize = new Option<int?>("--group-size") { Description = $"Inputs that share a scale in 4 bits. Default: {NamedRecipes.DefaultGroupSize}.", HelpName = "n" };
-        var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N.", DefaultValueFactory = _ => "cpu", HelpName = "device" };
-        var json = new Option<bool>("--json") { Description = "Writes JSON." };
         var command = new Command("analyze", "Measures what a recipe does to each layer, and finds the layers to leave unquantized for a target. Started again after an interruption, it goes on where it stopped.")
         {
-            source, recipe, text, from, to, window, rows, metricRows, metric, direction, target, output, plots, groupSize, device, json,
+            source,
         };
+        shared.AddTo(command, text, metricRows, metric, direction, target, output, plots);
         command.SetAction((parse, cancellation) => OffThread.Run(() =>
         {
             var directory = parse.GetRequiredValue(source);
@@ -42,25 +33,19 @@ internal static class AnalyzeCommand
             var options = new AnalysisOptions
             {
                 Source = directory,
-                Recipe = QuantizeCommand.Recipe(parse.GetRequiredValue(recipe), parse.GetValue(groupSize), terminal),
+                Recipe = shared.Recipe(parse, terminal),
                 TextFile = parse.GetRequiredValue(text),
-                Calibration = new CalibrationOptions
-                {
-                    From = parse.GetValue(from),
-                    To = parse.GetValue(to),
-                    Window = parse.GetValue(window),
-                    MaxRows = parse.GetValue(rows),
-                },
+                Calibration = shared.Calibration(parse),
                 MetricRows = parse.GetValue(metricRows),
                 Metric = Choice<AnalysisMetric>(metric.Name, parse.GetRequiredValue(metric)),
                 Direction = Choice<AnalysisDirection>(direction.Name, parse.GetRequiredValue(direction)),
                 Target = parse.GetValue(target),
                 Folder = parse.GetValue(output) ?? name + "-analysis",
                 Plots = parse.GetValue(plots),
-                Device = Devices.Parse(parse.GetRequiredValue(device)),
+                Device = shared.Device(parse),
             };
             var report = terminal.WithProgress($"Analyzing {name}", progress => Analyzer.Run(options with { Progress = progress }, cancellation));
-            if (parse.GetValue(json))
+            if (parse.GetValue(shared.Json))
                 WriteJson(terminal, options, report);
             else
                 WriteText(terminal, options, report);

@@ -1,11 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
-using Generated.Native;
-using Generated.Quant.Calibration;
 using Generated.Quant.Formats.Exchange;
 using Generated.Quant.Pipeline;
-using Generated.Quant.Recipes;
 using Generated.Quant.Recipes.Files;
 using Spectre.Console;
 
@@ -19,59 +16,46 @@ internal static class QuantizeCommand
 
     public static Command Create(Terminal terminal)
     {
+        var shared = new RecipeOptions("Share of its rows to stop at; the rest is for the report.", "Most rows, evenly spaced.", 512);
         var source = new Argument<string>("source") { Description = "Checkpoint folder." };
         var target = new Argument<string>("target") { Description = "Folder to write." };
-        var recipe = new Option<string>("--recipe") { Description = $"{string.Join(", ", NamedRecipes.Names)}, or a JSON file.", Required = true, HelpName = "name|file" };
         var calibration = new Option<string?>("--calibration") { Description = "Text, JSONL (text, src and tgt, or ids) or safetensors (input_ids).", HelpName = "file" };
-        var from = new Option<double>("--from") { Description = "Share of its rows to pass over.", DefaultValueFactory = _ => 0, HelpName = "share" };
-        var to = new Option<double>("--to") { Description = "Share of its rows to stop at; the rest is for the report.", DefaultValueFactory = _ => 0.2, HelpName = "share" };
-        var window = new Option<int>("--window") { Description = "Most tokens of a row.", DefaultValueFactory = _ => 512, HelpName = "n" };
-        var rows = new Option<int>("--max-rows") { Description = "Most rows, evenly spaced.", DefaultValueFactory = _ => 512, HelpName = "n" };
         var pack = new Option<bool>("--pack") { Description = "Joins the documents of a JSONL file before they are cut." };
         var evaluation = new Option<string?>("--evaluation") { Description = "Another file for the report's perplexity.", HelpName = "file" };
         var evaluated = new Option<int>("--evaluation-rows") { Description = "Most rows of it; 0 for no perplexity.", DefaultValueFactory = _ => 64, HelpName = "n" };
         var statistics = new Option<string?>("--statistics") { Description = "Folder that keeps statistics of the model on these tokens for other recipes, and gives them again.", HelpName = "folder" };
-        var groupSize = new Option<int?>("--group-size") { Description = $"Inputs that share a scale in 4 bits. Default: {NamedRecipes.DefaultGroupSize}.", HelpName = "n" };
         var set = new Option<string[]>("--set") { Description = "Changes an option of the recipe, by its key in a file; may be repeated.", HelpName = "key=value" };
         var ranks = new Option<int>("--tp") { Description = "Tensor-parallel degree that the result has to run at.", DefaultValueFactory = _ => 1, HelpName = "n" };
         var format = new Option<string>("--format") { Description = "own, or for other libraries gptq or awq, which have weights only.", DefaultValueFactory = _ => Own };
         format.AcceptOnlyFromAmong([Own, .. QuantizedExport.Layouts]);
         var strict = new Option<bool>("--strict") { Description = "Fails where the result is larger or slower than before." };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replaces the target folder." };
-        var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N.", DefaultValueFactory = _ => "cpu", HelpName = "device" };
-        var json = new Option<bool>("--json") { Description = "Writes JSON." };
         var command = new Command("quantize", "Quantizes a checkpoint, one block in memory at a time. Started again after an interruption, it goes on where it stopped.")
         {
-            source, target, recipe, calibration, from, to, window, rows, pack, evaluation, evaluated, statistics, groupSize, set, ranks, format, strict, overwrite, device, json,
+            source, target,
         };
+        shared.AddTo(command, calibration, pack, evaluation, evaluated, statistics, set, ranks, format, strict, overwrite);
         command.SetAction((parse, cancellation) => OffThread.Run(() =>
         {
             var options = new QuantizeOptions
             {
                 Source = parse.GetRequiredValue(source),
                 Target = parse.GetRequiredValue(target),
-                Recipe = (parse.GetValue(set) ?? []).Aggregate(Recipe(parse.GetRequiredValue(recipe), parse.GetValue(groupSize), terminal), RecipeEdit.Set) is var chosen && parse.GetValue(ranks) > 1
+                Recipe = (parse.GetValue(set) ?? []).Aggregate(shared.Recipe(parse, terminal), RecipeEdit.Set) is var chosen && parse.GetValue(ranks) > 1
                     ? chosen with { TensorParallel = parse.GetValue(ranks) }
                     : chosen,
                 CalibrationFile = parse.GetValue(calibration),
-                Calibration = new CalibrationOptions
-                {
-                    From = parse.GetValue(from),
-                    To = parse.GetValue(to),
-                    Window = parse.GetValue(window),
-                    MaxRows = parse.GetValue(rows),
-                    Pack = parse.GetValue(pack),
-                },
+                Calibration = shared.Calibration(parse) with { Pack = parse.GetValue(pack) },
                 EvaluationFile = parse.GetValue(evaluation),
                 EvaluationRows = parse.GetValue(evaluated),
-                Device = Devices.Parse(parse.GetRequiredValue(device)),
+                Device = shared.Device(parse),
                 StatisticsFolder = parse.GetValue(statistics),
                 Layout = parse.GetRequiredValue(format) is var layout && layout == Own ? null : layout,
                 Overwrite = parse.GetValue(overwrite),
             };
             var report = terminal.WithProgress($"Quantizing {Path.GetFileName(Path.TrimEndingDirectorySeparator(options.Source))}", progress =>
                 Quantizer.Run(options with { Progress = progress }, cancellation));
-            if (parse.GetValue(json))
+            if (parse.GetValue(shared.Json))
                 WriteJson(terminal, options, report);
             else
                 WriteText(terminal, options, report);
@@ -86,16 +70,6 @@ internal static class QuantizeCommand
             "quantize ./llama ./llama-w4 --recipe w4-awq --calibration wiki.train.txt --statistics ./llama-statistics",
             "quantize ./llama ./llama-gptq --recipe w4-gptq --calibration wiki.train.txt --format gptq",
             "quantize ./llama ./llama-mine --recipe mine.json --calibration tokens.safetensors --device cuda --json");
-    }
-
-    /// <summary>A recipe by name, or from a file: whatever looks like a path or is one.</summary>
-    internal static QuantRecipe Recipe(string named, int? groupSize, Terminal terminal)
-    {
-        if (!named.EndsWith(".json", StringComparison.OrdinalIgnoreCase) && !File.Exists(named))
-            return NamedRecipes.Get(named, groupSize ?? NamedRecipes.DefaultGroupSize);
-        if (groupSize is not null)
-            throw new InvalidInputException($"--group-size is for recipes by name; say it in {named} instead.");
-        return RecipeFile.Load(named, note => terminal.Error.WriteLine("note: " + note));
     }
 
     private static void WriteText(Terminal terminal, QuantizeOptions options, QuantizationReport report)

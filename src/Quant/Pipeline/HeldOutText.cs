@@ -1,6 +1,6 @@
+using Generated.Evaluation;
 using Generated.Passes;
 using Generated.Quant.Calibration;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Generated.Quant.Pipeline;
@@ -44,21 +44,9 @@ internal sealed class HeldOutText(string folder, CalibrationSet set, IInputSchem
             var batch = stage.Inputs.Batch(i);
             using var pass = stage.Inputs.Pass(i);
             var logits = behind.Run(stage.Inputs.Read(i), pass);
-            var ids = batch.ToTensor(logits.device);
-            for (var row = 0; row < batch.Rows; row++)
-                sum += Nll(logits.select(0, row), ids.select(0, row), Enumerable.Range(0, batch.Length).First(c => batch.IsReal(row, c)), batch.Length);
+            sum += TokenLikelihood.Nll(logits, batch.ToTensor(logits.device), batch);
         }
 
         return Math.Exp(sum / Tokens);
-    }
-
-    private static double Nll(Tensor logits, Tensor ids, int first, int length)
-    {
-        using var scope = NewDisposeScope();
-        var count = length - first - 1;
-        if (count == 0)
-            return 0;
-        var scores = logits.narrow(0, first, count).to_type(ScalarType.Float32).log_softmax(-1);
-        return -scores.gather(-1, ids.narrow(0, first + 1, count).unsqueeze(-1)).to_type(ScalarType.Float64).sum().item<double>();
     }
 }

@@ -33,7 +33,7 @@ internal sealed class TrainedQuantizer(QuantizeOptions options, CalibrationSet t
         using var loaded = ModelLoader.Load(options.Source, new LoadOptions { Dtype = ScalarType.Float32, Device = options.Device, Trainable = true }, cancellation);
         var model = loaded.Model;
         var size = new UnitMeasure(Values(model), 0, 0);
-        double? before = heldOut is null ? null : Perplexity(model, heldOut);
+        double? before = heldOut is null ? null : Perplexity(model, heldOut, cancellation);
         List<(LinearSlot Slot, LinearState State)> trained;
         using (var session = new QatSession(model, options.Recipe))
         {
@@ -60,7 +60,7 @@ internal sealed class TrainedQuantizer(QuantizeOptions options, CalibrationSet t
             EmbeddingStage.Round(model, embedding);
         var packed = model.Linears().Select(slot => slot.Linear).OfType<QuantizedLinear>().Sum(linear => linear.Bytes);
         var cost = new UnitCost(size, new UnitMeasure(Values(model), packed, 0).With(embedding));
-        return new Outcome(reports, cost, before is { } exact ? (exact, Perplexity(model, heldOut!)) : null);
+        return new Outcome(reports, cost, before is { } exact ? (exact, Perplexity(model, heldOut!, cancellation)) : null);
 
         Dictionary<string, LinearState> States(int block) =>
             trained.Where(t => t.Slot.Block == block).ToDictionary(t => t.Slot.Path, t => t.State, StringComparer.Ordinal);
@@ -84,19 +84,10 @@ internal sealed class TrainedQuantizer(QuantizeOptions options, CalibrationSet t
         return new TokenBatches(tokens, Math.Min(options.Calibration.Window, tokens.Count), Batch);
     }
 
-    private static double Perplexity(CausalModel model, CalibrationSet set)
+    private static double Perplexity(CausalModel model, CalibrationSet set, CancellationToken cancellation)
     {
-        using var noGrad = no_grad();
-        double sum = 0;
-        long count = 0;
-        foreach (var row in set.Rows)
-        {
-            using var loss = Trainer.Loss(model, TokenBatch.LeftPadded([row], 0), training: false);
-            sum += loss.item<float>() * (double)(row.Length - 1);
-            count += row.Length - 1;
-        }
-
-        return Math.Exp(sum / count);
+        using var metric = new ModelMetric(model, set, AnalysisMetric.Perplexity, "", cancellation);
+        return metric.Measure();
     }
 
     /// <summary>What rounding costs each trained linear on the first batch of tokens.</summary>

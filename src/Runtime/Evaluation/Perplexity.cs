@@ -67,10 +67,7 @@ public static class Perplexity
         var batch = model.Inputs.Pad(rows, 0);
         using var pass = new PassContext(model.Inputs.Prompt(batch));
         var ids = batch.ToTensor(model.Device);
-        var logits = model.Full(ids, pass);
-        var scores = logits.narrow(1, 0, batch.Length - 1).to_type(ScalarType.Float32).log_softmax(-1);
-        var likelihoods = scores.gather(-1, ids.narrow(1, 1, batch.Length - 1).unsqueeze(-1));
-        var sum = -likelihoods.to_type(ScalarType.Float64).sum().item<double>();
+        var sum = TokenLikelihood.Nll(model.Full(ids, pass), ids, batch);
         return double.IsNaN(sum) ? throw new GeneratedException("The model's logits hold NaN; the weights are damaged or the dtype's range is too small (try --dtype float32).") : sum;
     }
 }

@@ -94,6 +94,15 @@ public sealed record LinearCase(string Name)
         return y;
     }
 
+    /// <summary>Some random rows in a type, [1, rows, in], and what a linear gives for them as they are in that type, [1, rows, out].</summary>
+    public static (Tensor Input, Tensor Expected) Product(LinearState state, int rows, ScalarType dtype)
+    {
+        var (inWidth, outWidth) = (state.Weight.InWidth, state.Weight.OutWidth);
+        var x = tensor(Enumerable.Range(0, rows).SelectMany(row => Row(inWidth, row)).ToArray()).view(1, rows, inWidth).to(dtype);
+        var input = x.to(ScalarType.Float32).data<float>().ToArray();
+        return (x, tensor(Enumerable.Range(0, rows).SelectMany(row => Expected(state, input[(row * inWidth)..((row + 1) * inWidth)])).ToArray()).view(1, rows, outWidth));
+    }
+
     public static float[] Row(int width, int seed)
     {
         var random = new Random(seed);

@@ -35,9 +35,7 @@ public sealed class TensorProductTests
         var part = LinearPart.Of(new DenseLinear(build, In, Out), state);
         using var step = new InputStep(part.Input, part.Activations, part.InputScale, CPU, null);
         using var product = new TensorProduct(part.Matrix, step, CPU);
-        var x = tensor(Enumerable.Range(0, rows).SelectMany(row => LinearCase.Row(In, row)).ToArray()).view(1, rows, In).to(dtype);
-        var input = x.to(ScalarType.Float32).data<float>().ToArray();
-        var expected = tensor(Enumerable.Range(0, rows).SelectMany(row => LinearCase.Expected(state, input[(row * In)..((row + 1) * In)])).ToArray()).view(1, rows, Out);
+        var (x, expected) = LinearCase.Product(state, rows, dtype);
         // 4-bit codes are multiplied in bfloat16, whatever the model's type.
         var tolerance = dtype == ScalarType.Float32 && !product.IsPackedInt4 ? 1e-4 : 2.5e-2;
         QuantizedLinearTests.Close(expected, product.Multiply(x, part.Bias is null ? null : tensor(part.Bias)), tolerance, "product");
