@@ -96,9 +96,7 @@ internal sealed class PartContent : IDisposable
             {
                 using var noGrad = no_grad();
                 using var typed = value.to_type(type);
-                using var finite = typed.isfinite();
-                using var all = finite.all();
-                if (!all.item<bool>())
+                if (!Calibration.Finite.Holds(typed))
                     throw new GeneratedException($"'{stored.Name}' would not be finite as {type}; quantize from a checkpoint in float32.");
                 using var laidOut = stored.IsTransposed ? typed.t() : typed.alias();
                 writer.Append(stored.Name, laidOut);

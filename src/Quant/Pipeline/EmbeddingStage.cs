@@ -30,8 +30,15 @@ internal static class EmbeddingStage
                 slot.Linear = OwnMatrix(model, (DenseLinear)slot.Linear);
         }
 
-        using var values = tensor(EmbeddingQuantizer.Dequantize(state), [state.Rows, state.Width]);
-        embedding.Weight.Value.copy_(values);
+        const int RowsAtOnce = 4096;
+        for (var start = 0; start < state.Rows; start += RowsAtOnce)
+        {
+            var rows = Math.Min(RowsAtOnce, state.Rows - start);
+            using var values = tensor(EmbeddingQuantizer.Dequantize(state, start, rows), [rows, state.Width]);
+            using var place = embedding.Weight.Value.narrow(0, start, rows);
+            place.copy_(values).Dispose(); // what it returns is another handle
+        }
+
         embedding.Weight.Changed();
     }
 

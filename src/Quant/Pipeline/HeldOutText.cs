@@ -40,11 +40,13 @@ internal sealed class HeldOutText(string folder, CalibrationSet set, IInputSchem
         for (var i = 0; i < stage.Inputs.Count; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            using var scope = NewDisposeScope();
-            var batch = stage.Inputs.Batch(i);
-            using var pass = stage.Inputs.Pass(i);
-            var logits = behind.Run(stage.Inputs.Read(i), pass);
-            sum += TokenLikelihood.Nll(logits, batch.ToTensor(logits.device), batch);
+            foreach (var (batch, input, inputs) in stage.Inputs.Parts(i, behind.MostRows(stage.Inputs.Batch(i).Length)))
+            {
+                using var scope = NewDisposeScope();
+                using (input)
+                using (var pass = new PassContext(inputs))
+                    sum += TokenLikelihood.Nll(behind.Run(input, pass), batch.ToTensor(behind.Context.Device), batch);
+            }
         }
 
         return Math.Exp(sum / Tokens);

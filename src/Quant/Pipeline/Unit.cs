@@ -38,6 +38,9 @@ internal abstract class Unit : IDisposable
             ?? throw new InvalidOperationException($"{Title} has no norm '{path}'.");
     }
 
+    /// <summary>Rows of some length that it runs on at a time where nothing else limits them: logits may be larger than the model.</summary>
+    public virtual int MostRows(int length) => int.MaxValue;
+
     /// <summary>Its full pass; the result is the caller's.</summary>
     public abstract Tensor Run(Tensor input, PassContext pass);
 
@@ -83,6 +86,7 @@ internal sealed class BlockUnit(StreamedBlock loaded) : Unit
 /// <param name="isBefore">Whether it is what comes before.</param>
 internal sealed class EndsUnit(CausalModel model, bool isBefore) : Unit
 {
+    private const long LogitsAtOnce = 1 << 24;
     private readonly HashSet<string> _inBlocks = [.. model.AllBlocks.SelectMany(block => block.Weights()).Select(slot => slot.Name)];
 
     /// <summary>The model.</summary>
@@ -95,6 +99,9 @@ internal sealed class EndsUnit(CausalModel model, bool isBefore) : Unit
     public override IEnumerable<WeightSlot> Slots => model.Weights().Where(slot => !_inBlocks.Contains(slot.Name));
 
     public override BuildContext Context => model.Context;
+
+    public override int MostRows(int length) =>
+        isBefore ? int.MaxValue : (int)Math.Max(1, LogitsAtOnce / ((long)length * Linears.Values.Select(slot => slot.Linear.OutWidth).DefaultIfEmpty(1).Max()));
 
     public override Tensor Run(Tensor input, PassContext pass) => isBefore ? model.Enter(input, pass) : model.Leave(input, pass);
 

@@ -32,6 +32,26 @@ internal sealed class UnitInputs(CalibrationSet set, IInputScheme scheme, Hidden
     /// <summary>A pass over a batch.</summary>
     public PassContext Pass(int index, IProbe? probe = null) => new(scheme.Prompt(set.Batches[index])) { Probe = probe };
 
+    /// <summary>A batch in parts of some rows, padded as the batch is: each with its input (the caller's) and its positions and mask.</summary>
+    public IEnumerable<(TokenBatch Batch, Tensor Input, SequenceInputs Inputs)> Parts(int index, int mostRows)
+    {
+        var whole = set.Batches[index];
+        if (whole.Rows <= mostRows)
+        {
+            yield return (whole, Read(index), scheme.Prompt(whole));
+            yield break;
+        }
+
+        using var all = Read(index);
+        for (var start = 0; start < whole.Rows; start += mostRows)
+        {
+            var rows = Math.Min(mostRows, whole.Rows - start);
+            var (first, count) = (start * whole.Length, rows * whole.Length);
+            var part = new TokenBatch(rows, whole.Length, [.. whole.Ids.Skip(first).Take(count)], whole.Mask is { } mask ? [.. mask.Skip(first).Take(count)] : null);
+            yield return (part, all.narrow(0, start, rows), scheme.Prompt(part));
+        }
+    }
+
     private Tensor FirstRow()
     {
         using var all = Read(0);

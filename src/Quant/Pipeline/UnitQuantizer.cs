@@ -21,6 +21,9 @@ namespace Generated.Quant.Pipeline;
 internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure, Action<LinearSlot, Linear>? replaced = null)
 {
     private const float Int8 = 127;
+
+    /// <summary>Tokens that a unit which gives logits is proved on.</summary>
+    private const int ProvedTokens = 64;
     private readonly CalibrationNeeds _needs = new(recipe);
 
     private IReadOnlyList<ActivationObserver> Cache { get; } = recipe.KvCache is { } cache ? [cache.Observer] : [];
@@ -170,7 +173,7 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
     internal Dictionary<string, InputTransform> Transform(Unit unit, UnitPrompt prompt, IReadOnlyList<SitePlan> sites, Observation seen, CancellationToken cancellation)
     {
         var moved = new Dictionary<string, InputTransform>(StringComparer.Ordinal);
-        var (input, first) = prompt.FirstRow();
+        var (input, first) = unit.MostRows(1) < int.MaxValue ? prompt.FirstTokens(ProvedTokens) : prompt.FirstRow();
         using (input)
         using (var proof = new FunctionProof(unit, input, first))
         {
@@ -203,11 +206,15 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
             for (var i = 0; i < inputs.Count; i++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                using var tokens = new RealTokens(inputs.Batch(i));
-                using var pass = inputs.Pass(i, seen is null ? null : new SiteRecorder(seen.Sites, cache.Count == 0 ? null : Attention, tokens));
-                using var input = inputs.Read(i);
-                using var output = unit.Run(input, pass);
-                write?.Invoke(i, output);
+                // What is behind the last unit is not kept: it may run on fewer rows at a time.
+                foreach (var (batch, input, positions) in inputs.Parts(i, write is null ? unit.MostRows(inputs.Batch(i).Length) : int.MaxValue))
+                {
+                    using var tokens = new RealTokens(batch);
+                    using var pass = new PassContext(positions) { Probe = seen is null ? null : new SiteRecorder(seen.Sites, cache.Count == 0 ? null : Attention, tokens) };
+                    using var taken = input;
+                    using var output = unit.Run(taken, pass);
+                    write?.Invoke(i, output);
+                }
             }
 
             foreach (var (layer, record) in attentions)

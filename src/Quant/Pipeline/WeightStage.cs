@@ -17,6 +17,9 @@ internal sealed class WeightStage(QuantRecipe recipe, Action<LinearSlot, Linear>
 {
     private const float Int8 = 127;
 
+    /// <summary>Values compared at a time: a head's outputs on all sampled tokens may be larger than the model.</summary>
+    private const long ValuesAtOnce = 1 << 22;
+
     /// <summary>Quantizes every linear of a site that the recipe does not keep.</summary>
     /// <param name="unit">Holds them; afterwards it holds their quantized forms.</param>
     /// <param name="site">The site.</param>
@@ -70,27 +73,45 @@ internal sealed class WeightStage(QuantRecipe recipe, Action<LinearSlot, Linear>
     private ErrorMeasure Replace(Unit unit, string path, DenseLinear dense, LinearState state, Tensor? sample)
     {
         var slot = unit.Linears[path];
-        var error = new ErrorMeasure();
-        if (sample is null)
-        {
-            using var rounded = tensor(state.Weight.Dequantize(), dense.Weight.Shape.ToArray(), device: dense.Weight.Value.device);
-            error.Add(dense.Weight.Value, rounded);
-        }
-        else
-        {
-            // The sample is what comes out of an inserted operation; the measured linear must not apply it once more.
-            using var bare = QuantizedLinear.Create(dense, state with { Input = null });
-            using var expected = dense.Product(sample, true);
-            using var actual = bare.Product(sample, true);
-            error.Add(expected, actual);
-        }
-
+        var error = sample is null ? WeightError(dense, state.Weight) : OutputError(dense, state, sample);
         var before = slot.Linear;
         slot.Linear = QuantizedLinear.Create(dense, state);
         if (replaced is null)
             before.Dispose();
         else
             replaced(slot, before);
+        return error;
+    }
+
+    private static ErrorMeasure WeightError(DenseLinear dense, QuantizedWeight weight)
+    {
+        var error = new ErrorMeasure();
+        var most = (int)Math.Max(1, ValuesAtOnce / weight.InWidth);
+        for (var start = 0; start < weight.OutWidth; start += most)
+        {
+            var rows = Math.Min(most, weight.OutWidth - start);
+            using var exact = dense.Weight.Value.narrow(0, start, rows);
+            using var rounded = tensor(weight.Dequantize(start, rows), [rows, weight.InWidth], device: exact.device);
+            error.Add(exact, rounded);
+        }
+
+        return error;
+    }
+
+    private static ErrorMeasure OutputError(DenseLinear dense, LinearState state, Tensor sample)
+    {
+        var error = new ErrorMeasure();
+        // The sample is what comes out of an inserted operation; the measured linear must not apply it once more.
+        using var bare = QuantizedLinear.Create(dense, state with { Input = null });
+        var most = Math.Max(1, ValuesAtOnce / dense.OutWidth);
+        for (var start = 0L; start < sample.shape[0]; start += most)
+        {
+            using var rows = sample.narrow(0, start, Math.Min(most, sample.shape[0] - start));
+            using var expected = dense.Product(rows, true);
+            using var actual = bare.Product(rows, true);
+            error.Add(expected, actual);
+        }
+
         return error;
     }
 

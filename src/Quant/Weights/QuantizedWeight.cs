@@ -69,20 +69,41 @@ public sealed class QuantizedWeight
     public int GroupOf(int column) => GroupIndex is null ? column / GroupSize : GroupIndex[column];
 
     /// <summary>The weight that the integers stand for, [<see cref="OutWidth"/>, <see cref="InWidth"/>].</summary>
-    public float[] Dequantize()
+    public float[] Dequantize() => Dequantize(0, OutWidth);
+
+    /// <summary>The same of some rows.</summary>
+    internal float[] Dequantize(int start, int rows)
     {
-        var result = new float[Codes.LongLength];
+        var result = new float[(long)rows * InWidth];
         var symmetricZero = 1 << (Bits - 1);
-        for (var row = 0; row < OutWidth; row++)
+        for (var row = start; row < start + rows; row++)
         {
             for (var column = 0; column < InWidth; column++)
             {
                 var scale = row * Groups + GroupOf(column);
                 var place = (long)row * InWidth + column;
-                result[place] = (Codes[place] - (Zeros is null ? symmetricZero : Zeros[scale])) * Scales[scale];
+                result[place - (long)start * InWidth] = (Codes[place] - (Zeros is null ? symmetricZero : Zeros[scale])) * Scales[scale];
             }
         }
 
         return result;
+    }
+
+    /// <summary>Rows that were quantized part by part, as one weight.</summary>
+    internal static QuantizedWeight Stack(IReadOnlyList<QuantizedWeight> parts) => new(
+        parts.Sum(p => p.OutWidth), parts[0].InWidth, parts[0].Bits, parts[0].GroupSize, Joined(parts, p => p.Codes), Joined(parts, p => p.Scales),
+        parts[0].Zeros is null ? null : Joined(parts, p => p.Zeros!), parts[0].GroupIndex);
+
+    private static T[] Joined<T>(IReadOnlyList<QuantizedWeight> parts, Func<QuantizedWeight, T[]> values)
+    {
+        var joined = new T[parts.Sum(p => values(p).LongLength)];
+        long next = 0;
+        foreach (var part in parts.Select(values))
+        {
+            part.CopyTo(joined, next);
+            next += part.LongLength;
+        }
+
+        return joined;
     }
 }

@@ -120,11 +120,12 @@ internal sealed class StreamedModel : IDisposable
     {
         foreach (var slot in slots)
         {
-            if (!slot.IsTied)
-                Weights.Fill(slot);
+            if (slot.IsTied)
+                continue;
+            Weights.Fill(slot);
+            // An embedding's pages would be in memory beside its copy, and a head's beside both.
+            _checkpoint.Files.ForgetPages();
         }
-
-        _checkpoint.Files.ForgetPages();
     }
 }
 

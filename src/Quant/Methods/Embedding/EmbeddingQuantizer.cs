@@ -44,15 +44,19 @@ internal static class EmbeddingQuantizer
     }
 
     /// <summary>What codes stand for, [rows, width].</summary>
-    public static float[] Dequantize(EmbeddingState state)
+    public static float[] Dequantize(EmbeddingState state) => Dequantize(state, 0, state.Rows);
+
+    /// <summary>The same of some rows.</summary>
+    public static float[] Dequantize(EmbeddingState state, int start, int rows)
     {
         ArgumentNullException.ThrowIfNull(state);
-        var result = new float[state.Codes.LongLength];
+        var result = new float[(long)rows * state.Width];
+        var first = (long)start * state.Width;
         var isLog = state.Format.Spacing == EmbeddingSpacing.Log;
         var steps = StepsOf(state.Format.Bits);
         for (var i = 0; i < result.Length; i++)
         {
-            var (code, scale) = (state.Codes[i], state.Scales[i / state.Width]);
+            var (code, scale) = (state.Codes[first + i], state.Scales[start + i / state.Width]);
             result[i] = !isLog || code == 0 ? code * scale : (float)(Math.Sign(code) * scale * Math.Pow(2, -(Math.Abs((int)code) - 1) / steps));
         }
 

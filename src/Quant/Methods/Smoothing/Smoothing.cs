@@ -44,7 +44,8 @@ internal static class Smoothing
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        var joint = weights.Select(w => w.abs().amax([0])).Aggregate((a, b) => maximum(a, b));
+        // Extremes, and not magnitudes, of which there would be as many as weights.
+        var joint = weights.Select(w => maximum(w.amax([0]), w.amin([0]).neg())).Aggregate((a, b) => maximum(a, b));
         return joint.to_type(ScalarType.Float32).cpu().data<float>().ToArray();
     }
 }
