@@ -43,13 +43,14 @@ internal sealed class ModelOptions
     /// <summary>The device asked for.</summary>
     public torch.Device Device(ParseResult parse) => Devices.Parse(parse.GetRequiredValue(_device));
 
-    /// <summary>Loads a checkpoint under a progress bar.</summary>
-    public LoadedModel Load(ParseResult parse, Terminal terminal, string directory, ICollective? group = null, bool trainable = false, CancellationToken cancellation = default)
+    /// <summary>Loads a checkpoint under a progress bar, in a type of the caller's or the one asked for.</summary>
+    public LoadedModel Load(
+        ParseResult parse, Terminal terminal, string directory, ICollective? group = null, bool trainable = false, torch.ScalarType? dtype = null, CancellationToken cancellation = default)
     {
         var device = Device(parse);
         return terminal.WithProgress($"Loading {Path.GetFileName(Path.TrimEndingDirectorySeparator(directory))}", progress => ModelLoader.Load(directory, new LoadOptions
         {
-            Dtype = Dtype(parse),
+            Dtype = dtype ?? Dtype(parse),
             Variant = parse.GetValue(_variant),
             Device = device,
             TensorParallel = group,

@@ -40,6 +40,22 @@ public sealed class CommandLineTests
         Assert.True(refused >= 3, $"{refused} options were refused");
     }
 
+    /// <summary>What scripts may count on: every command takes --json, every one that computes says where, and in what type unless that is fixed.</summary>
+    [Fact]
+    public async Task EveryCommand_TakesTheCommonOptions()
+    {
+        string[] withoutModel = ["inspect", "tokenize", "train-tokenizer"], inFloat32 = ["quantize", "analyze"];
+        var commands = (await Run.Of("--help")).Ok().Output.Split("Commands:")[1].Split('\n').Select(l => l.Trim().Split(' ')[0]).Where(n => n.Length > 0).ToList();
+        Assert.True(commands.Count >= 12);
+        foreach (var command in commands)
+        {
+            var help = (await Run.Of(command, "--help")).Ok().Output;
+            Assert.Contains("--json", help);
+            Assert.True(help.Contains("--device") != withoutModel.Contains(command), command);
+            Assert.True(help.Contains("--dtype") != (withoutModel.Contains(command) || inFloat32.Contains(command)), command);
+        }
+    }
+
     [Fact]
     public async Task Help_HasExamples()
     {

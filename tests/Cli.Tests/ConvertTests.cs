@@ -135,6 +135,7 @@ public sealed class ConvertTests
         (await Run.Of("convert", Data.Fixture("llama"), folder["x"], "--tp", "2")).Refused(2, "model_state.tp0X");
         (await Run.Of("convert", Data.Fixture("llama"), folder["x"], "--to", "paddle", "--tp", "0")).Refused(2, "ranks");
         (await Run.Of("convert", Data.Fixture("llama"), folder["x"], "--dtype", "int8")).Refused(2, "'int8'");
+        (await Run.Of("convert", Data.Fixture("llama"), folder["x"], "--verify", "--device", "tpu")).Refused(2, "'tpu'");
         Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
     }
 

@@ -128,6 +128,20 @@ public sealed class ModelCommandTests
         Assert.Contains("[20 tokens", run.Output);
     }
 
+    [Theory]
+    [InlineData("float32")]
+    [InlineData("bfloat16")]
+    public async Task Demo_Json_IsOneObjectWithChecksAndText(string dtype)
+    {
+        var row = (await Run.Of("demo", "-n", "8", "--json", "--dtype", dtype)).Ok().Json.Single();
+        Assert.Equal("llama", row.GetProperty("model").GetProperty("model_type").GetString());
+        Assert.Equal(["full", "prefill", "decode"], row.GetProperty("checks").EnumerateArray().Select(check => check.GetProperty("name").GetString()!));
+        Assert.All(row.GetProperty("checks").EnumerateArray(), check => Assert.True(check.GetProperty("ok").GetBoolean()));
+        Assert.StartsWith("ROMEO:", row.GetProperty("text").GetString());
+        Assert.Equal(8, row.GetProperty("tokens").GetInt32());
+        Assert.Equal(dtype, row.GetProperty("dtype").GetString());
+    }
+
     [SkippableFact]
     public async Task Demo_OnThePretrainedModel_ChecksAndWrites()
     {

@@ -22,6 +22,7 @@ public sealed partial class PackageTests(PackedPackages packages)
             // Where the compiler's help links point, beside the compiler.
             Assert.NotNull(package.GetEntry("docs/rules/GEN0201.md"));
             Assert.NotNull(package.GetEntry("analyzers/dotnet/cs/Generated.Generators.dll"));
+            Assert.NotNull(package.GetEntry("analyzers/dotnet/cs/Generated.CodeFixes.dll"));
         }
 
         var program = packages.NewFolder("user");
@@ -54,6 +55,28 @@ public sealed partial class PackageTests(PackedPackages packages)
         var error = Assert.Single(errors);
         Assert.Equal(call, error.Line);
         Assert.StartsWith("GEN02", error.Id, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Generated.Runtime")]
+    [InlineData("Generated.Models")]
+    [InlineData("Generated.Quant")]
+    [InlineData("Generated.Tool")]
+    [InlineData("Generated.Tool.linux-x64")]
+    public void EveryPackage_HoldsReadmeAndLicence(string name)
+    {
+        using var package = ZipFile.OpenRead(Path.Combine(packages.Feed, $"{name}.{packages.Version}.nupkg"));
+        Assert.Equal(File.ReadAllText(Path.Combine(Root, "README.md")), Text(package, "README.md"));
+        Assert.Equal(File.ReadAllText(Path.Combine(Root, "LICENSE")), Text(package, "LICENSE"));
+        var nuspec = Text(package, $"{name}.nuspec");
+        Assert.Contains("<license type=\"expression\">Apache-2.0</license>", nuspec, StringComparison.Ordinal);
+        Assert.Contains("<readme>README.md</readme>", nuspec, StringComparison.Ordinal);
+    }
+
+    private static string Text(ZipArchive package, string entry)
+    {
+        using var reader = new StreamReader(package.GetEntry(entry)?.Open() ?? throw new InvalidOperationException($"The package has no {entry}."));
+        return reader.ReadToEnd();
     }
 
     [Fact]

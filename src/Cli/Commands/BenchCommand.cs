@@ -51,13 +51,19 @@ internal static class BenchCommand
             var format = Format(parse.GetValue(bits), parse.GetValue(groupSize));
             if (parse.GetValue(kvBits) is not (null or 8))
                 throw new InvalidInputException($"--kv-bits is {parse.GetValue(kvBits)}; it has to be 8.");
-            BenchResult Measure(CausalModel model, string weights) =>
-                new BenchRun(model, parse.GetValue(batch), parse.GetValue(prompt), parse.GetValue(tokens)).Measure(weights, parse.GetValue(rounds));
+            BenchResult Measure(CausalModel model, string weights)
+            {
+                var run = new BenchRun(model, parse.GetValue(batch), parse.GetValue(prompt), parse.GetValue(tokens));
+                var count = Math.Max(1, parse.GetValue(rounds));
+                var result = run.Measure(weights, count, over => terminal.Status(over == 0 ? $"{weights}: warming up" : $"{weights}: round {over} of {count}"));
+                terminal.Status(null);
+                return result;
+            }
 
             BenchResult plain;
             using (var model = CreateModel(parse.GetRequiredValue(shape), build))
             {
-                Fill(model);
+                Fill(terminal, model);
                 if (parse.GetValue(check) && !PassesAgree(terminal, model, parse.GetValue(prompt))) return CommandLine.Failed;
                 plain = Measure(model, DTypeNames.Name(build.Dtype));
             }
@@ -68,9 +74,9 @@ internal static class BenchCommand
                 using var model = CreateModel(parse.GetRequiredValue(shape), build with { DeferMatrices = true });
                 var activations = parse.GetValue(inputs) switch { "tensor" => new ActivationFormat(), "token" => new ActivationFormat { Per = ActivationGranularity.Token }, _ => null };
                 if (format is not null)
-                    RandomWeights.Put(model, format, activations);
+                    terminal.WithProgress("Packing random weights", _ => RandomWeights.Put(model, format, activations));
                 model.AllocateMatrices();
-                Fill(model);
+                Fill(terminal, model);
                 if (parse.GetValue(kvBits) is not null)
                     RoundKeysAndValues(model);
                 if (parse.GetValue(check) && !PassesAgree(terminal, model, parse.GetValue(prompt))) return CommandLine.Failed;
@@ -105,17 +111,23 @@ internal static class BenchCommand
         return target.Architecture.Create(target.Config, build);
     }
 
-    private static void Fill(CausalModel model)
+    private static void Fill(Terminal terminal, CausalModel model) => terminal.WithProgress("Filling random weights", progress =>
     {
         using var noGrad = torch.no_grad();
-        foreach (var slot in model.Weights().Where(slot => !slot.IsTied && slot.Parameter is not null))
+        var slots = model.Weights().Where(slot => !slot.IsTied && slot.Parameter is not null).ToList();
+        var (total, filled) = (slots.Sum(slot => slot.Parameter!.Value.numel()), 0L);
+        foreach (var slot in slots)
         {
             var value = slot.Parameter!.Value;
             if (slot.Layer is INorm && slot.Spec.Kind != TensorKind.Bias) value.fill_(1);
             else value.normal_(0, 0.02);
             slot.Parameter.Changed();
+            filled += value.numel();
+            progress.Report((double)filled / total);
         }
-    }
+
+        return filled;
+    });
 
     private static void RoundKeysAndValues(CausalModel model)
     {
@@ -132,7 +144,7 @@ internal static class BenchCommand
     {
         var random = new Random(1);
         var ids = Enumerable.Range(0, prompt + CheckedSteps).Select(_ => random.Next(1, 256)).ToArray();
-        var failed = Consistency.Check(model, [ids], prompt, absolute: 1e-3).Where(result => !result.IsOk).ToArray();
+        var failed = terminal.WithProgress("Checking the passes", _ => Consistency.Check(model, [ids], prompt, absolute: 1e-3)).Where(result => !result.IsOk).ToArray();
         foreach (var result in failed)
             terminal.Fail(FormattableString.Invariant($"'{result.Name}' differs from the eager run by up to {result.MaxAbsolute:0.###e0}."));
         return failed.Length == 0;

@@ -19,12 +19,17 @@ internal sealed record BenchResult(string Weights, long Parameters, double Bytes
 /// <summary>Times prompts and decode steps of a model; the best of several rounds counts.</summary>
 internal sealed class BenchRun(CausalModel model, int batch, int prompt, int tokens)
 {
-    public BenchResult Measure(string weights, int rounds)
+    /// <param name="weights">What the weights are.</param>
+    /// <param name="rounds">Rounds after one that is not counted.</param>
+    /// <param name="started">Told, between rounds, how many are over; nothing is written while a clock runs.</param>
+    public BenchResult Measure(string weights, int rounds, Action<int> started)
     {
+        started(0);
         Round(); // Compiles kernels, fills allocators.
         var (prefill, step) = (double.MaxValue, double.MaxValue);
         for (var i = 0; i < Math.Max(1, rounds); i++)
         {
+            started(i + 1);
             var round = Round();
             (prefill, step) = (Math.Min(prefill, round.Prefill), Math.Min(step, round.Step));
         }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Generated.Checkpoints;
 using Generated.Loading;
+using Generated.Native;
 using Generated.Quant.Formats.Exchange;
 using Generated.Verification;
 
@@ -21,11 +22,12 @@ internal static class ConvertCommand
         var shard = new Option<string>("--max-shard-size") { Description = "Largest file.", DefaultValueFactory = _ => "5GB", HelpName = "size" };
         var ranks = new Option<int>("--tp") { Description = "Writes Paddle's tensor-parallel shards, model_state.tp0X.pdparams, for so many ranks.", DefaultValueFactory = _ => 1, HelpName = "n" };
         var verify = new Option<bool>("--verify") { Description = "Replays a forward pass on both sides and prints the difference; a folder that differs is not kept." };
+        var device = new Option<string>("--device") { Description = "Where --verify computes: cpu, cuda or cuda:N. Converting itself uses the CPU.", DefaultValueFactory = _ => "cpu", HelpName = "device" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replaces a folder that exists." };
         var json = new Option<bool>("--json") { Description = "Writes JSON." };
         var command = new Command("convert", "Writes a checkpoint in another layout, type or file size.")
         {
-            source, target, to, format, dtype, shard, ranks, verify, overwrite, json,
+            source, target, to, format, dtype, shard, ranks, verify, device, overwrite, json,
         };
         command.SetAction((parse, cancellation) => OffThread.Run(() =>
         {
@@ -38,6 +40,7 @@ internal static class ConvertCommand
                 TensorParallel = parse.GetValue(ranks),
                 Overwrite = parse.GetValue(overwrite),
             };
+            var verifiedOn = Devices.Parse(parse.GetRequiredValue(device));
             var (from, into) = (parse.GetRequiredValue(source), parse.GetRequiredValue(target));
             if (QuantizedExport.Layouts.Contains(parse.GetValue(format)))
             {
@@ -68,7 +71,7 @@ internal static class ConvertCommand
 
             bool IsEqual(string folder)
             {
-                differences.AddRange(ForwardComparison.Run(from, folder, options.Dtype, cancellation));
+                differences.AddRange(ForwardComparison.Run(from, folder, options.Dtype, cancellation, verifiedOn));
                 return differences.TrueForAll(d => d.IsOk);
             }
         }));

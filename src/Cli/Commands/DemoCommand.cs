@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text;
 using Generated.Cli.Inspection;
 using Generated.Generation;
 using Generated.Loading;
@@ -18,19 +19,26 @@ internal static class DemoCommand
         var prompt = new Option<string>("--prompt") { Description = "Text to continue.", DefaultValueFactory = _ => "ROMEO:", HelpName = "text" };
         var checkpoint = new Option<string?>("--checkpoint") { Description = "Another checkpoint folder than the one that comes with the command.", HelpName = "dir" };
         var maxTokens = new Option<int>("--max-tokens", "-n") { Description = "Most tokens to add.", DefaultValueFactory = _ => 200, HelpName = "n" };
-        var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N.", DefaultValueFactory = _ => "cpu", HelpName = "device" };
-        var command = new Command("demo", "Shows what is derived from a declaration, checks it, and lets the model write.") { prompt, checkpoint, maxTokens, device };
+        var model = new ModelOptions(torch.ScalarType.Float32);
+        var json = model.Json;
+        var command = new Command("demo", "Shows what is derived from a declaration, checks it in float32, and lets the model write in the type asked for.") { prompt, checkpoint, maxTokens };
+        model.AddTo(command, ranks: false);
         command.SetAction((parse, cancellation) =>
         {
             var options = new GenerationOptions { MaxTokens = parse.GetValue(maxTokens) };
             options.Check();
-            return OffThread.Run(() => Run(
-                terminal, parse.GetValue(checkpoint) ?? Shipped(), parse.GetRequiredValue(prompt), options, Native.Devices.Parse(parse.GetRequiredValue(device)), cancellation));
+            var dtype = model.Dtype(parse)!.Value;
+            var folder = parse.GetValue(checkpoint) ?? Shipped();
+            LoadedModel Load(torch.ScalarType type) => model.Load(parse, terminal, folder, dtype: type, cancellation: cancellation);
+            return OffThread.Run(() => parse.GetValue(json)
+                ? RunJson(terminal, folder, Load, parse.GetRequiredValue(prompt), dtype, options, cancellation)
+                : Run(terminal, folder, Load, parse.GetRequiredValue(prompt), dtype, options, cancellation));
         });
-        return Help.WithExamples(command, "demo", "demo --prompt \"JULIET:\" -n 100", "demo --checkpoint ./llama");
+        return Help.WithExamples(command, "demo", "demo --prompt \"JULIET:\" -n 100", "demo --checkpoint ./llama --device cuda --dtype bfloat16", "demo --json");
     }
 
-    private static int Run(Terminal terminal, string folder, string prompt, GenerationOptions options, torch.Device device, CancellationToken cancellation)
+    private static int Run(
+        Terminal terminal, string folder, Func<torch.ScalarType, LoadedModel> load, string prompt, torch.ScalarType dtype, GenerationOptions options, CancellationToken cancellation)
     {
         terminal.Output.WriteLine("== 1. What the compiler derived from the declaration");
         var facts = ModelFacts.Of(folder);
@@ -38,38 +46,119 @@ internal static class DemoCommand
         FactsTables.WriteStructure(terminal, facts.Structure);
 
         terminal.Output.WriteLine("== 2. Loading");
-        using var loaded = ModelLoader.Load(folder, new LoadOptions { Dtype = torch.ScalarType.Float32, Device = device }, cancellation);
-        var ids = loaded.RequireTokenizer().Encode(prompt, addSpecial: true);
-        terminal.Output.WriteLine(FormattableString.Invariant($"{facts.Tensors.Count} tensors, each once, from {folder}"));
-
-        terminal.Output.WriteLine("== 3. Generated passes against the declared body, run operator by operator");
-        var results = Consistency.Check(loaded.Model, ids.Count > 1 ? ids : [ids[0], ids[0]]);
-        foreach (var result in results)
-            terminal.Output.WriteLine(FormattableString.Invariant($"{result.Name,-8} largest difference of a logit {result.MaxAbsolute:0.0e+0}  {(result.IsOk ? "equal" : "DIFFERENT")}"));
-        if (results.Any(result => !result.IsOk))
+        var loaded = load(torch.ScalarType.Float32);
+        try
         {
-            terminal.Fail($"The generated '{results.First(result => !result.IsOk).Name}' pass differs from the declaration.");
-            return CommandLine.Failed;
-        }
+            terminal.Output.WriteLine(FormattableString.Invariant($"{facts.Tensors.Count} tensors, each once, from {folder}"));
+            terminal.Output.WriteLine("== 3. Generated passes against the declared body, run operator by operator");
+            var results = Check(loaded, prompt);
+            foreach (var result in results)
+                terminal.Output.WriteLine(FormattableString.Invariant($"{result.Name,-8} largest difference of a logit {result.MaxAbsolute:0.0e+0}  {(result.IsOk ? "equal" : "DIFFERENT")}"));
+            if (Failed(terminal, results))
+                return CommandLine.Failed;
 
-        terminal.Output.WriteLine("== 4. Text");
-        Write(terminal, loaded, prompt, ids, options, cancellation);
-        return CommandLine.Success;
+            terminal.Output.WriteLine("== 4. Text" + (dtype == torch.ScalarType.Float32 ? "" : $", in {DTypeNames.Name(dtype)}"));
+            In(ref loaded, dtype, load);
+            terminal.Output.Write(prompt);
+            var speed = Write(loaded, prompt, options, cancellation, text =>
+            {
+                terminal.Output.Write(text);
+                terminal.Output.Flush();
+            });
+            terminal.Output.WriteLine();
+            terminal.Output.WriteLine(FormattableString.Invariant($"[{speed.Tokens} tokens, {speed.PerSecond:0} tokens/s]"));
+            return CommandLine.Success;
+        }
+        finally
+        {
+            loaded.Dispose();
+        }
     }
 
-    private static void Write(Terminal terminal, LoadedModel loaded, string prompt, IReadOnlyList<int> ids, GenerationOptions options, CancellationToken cancellation)
+    /// <summary>The same as one object: <c>model</c> (as <c>inspect --json</c>), <c>checks</c>, and where they hold <c>text</c>, <c>dtype</c>, <c>tokens</c>, <c>tokens_per_second</c>.</summary>
+    private static int RunJson(
+        Terminal terminal, string folder, Func<torch.ScalarType, LoadedModel> load, string prompt, torch.ScalarType dtype, GenerationOptions options, CancellationToken cancellation)
     {
+        var loaded = load(torch.ScalarType.Float32);
+        try
+        {
+            var results = Check(loaded, prompt);
+            var text = new StringBuilder(prompt);
+            GenerateCommand.Speed? speed = null;
+            if (results.All(result => result.IsOk))
+            {
+                In(ref loaded, dtype, load);
+                speed = Write(loaded, prompt, options, cancellation, piece => text.Append(piece));
+            }
+
+            terminal.WriteJson(json =>
+            {
+                json.WriteStartObject("model");
+                FactsJson.Write(json, ModelFacts.Of(folder), ranks: 1);
+                json.WriteEndObject();
+                json.WriteStartArray("checks");
+                foreach (var result in results)
+                {
+                    json.WriteStartObject();
+                    json.WriteString("name", result.Name);
+                    if (double.IsFinite(result.MaxAbsolute))
+                        json.WriteNumber("max_abs", result.MaxAbsolute);
+                    else
+                        json.WriteNull("max_abs");
+                    json.WriteBoolean("ok", result.IsOk);
+                    json.WriteEndObject();
+                }
+
+                json.WriteEndArray();
+                if (speed is null)
+                    return;
+                json.WriteString("text", text.ToString());
+                json.WriteString("dtype", DTypeNames.Name(dtype));
+                json.WriteNumber("tokens", speed.Tokens);
+                json.WriteNumber("tokens_per_second", Math.Round(speed.PerSecond, 2));
+            });
+            return Failed(terminal, results) ? CommandLine.Failed : CommandLine.Success;
+        }
+        finally
+        {
+            loaded.Dispose();
+        }
+    }
+
+    private static IReadOnlyList<Comparison> Check(LoadedModel loaded, string prompt)
+    {
+        var ids = loaded.RequireTokenizer().Encode(prompt, addSpecial: true);
+        return Consistency.Check(loaded.Model, ids.Count > 1 ? ids : [ids[0], ids[0]]);
+    }
+
+    private static bool Failed(Terminal terminal, IReadOnlyList<Comparison> results)
+    {
+        if (results.FirstOrDefault(result => !result.IsOk) is not { } wrong)
+            return false;
+        terminal.Fail($"The generated '{wrong.Name}' pass differs from the declaration.");
+        return true;
+    }
+
+    /// <summary>Loads the model again where another type is asked for than that of the check, never two at a time.</summary>
+    private static void In(ref LoadedModel loaded, torch.ScalarType dtype, Func<torch.ScalarType, LoadedModel> load)
+    {
+        if (dtype == loaded.Model.Dtype)
+            return;
+        loaded.Dispose();
+        loaded = load(dtype);
+    }
+
+    private static GenerateCommand.Speed Write(LoadedModel loaded, string prompt, GenerationOptions options, CancellationToken cancellation, Action<string> write)
+    {
+        var ids = loaded.RequireTokenizer().Encode(prompt, addSpecial: true);
         var speed = new GenerateCommand.Speed();
-        terminal.Output.Write(prompt);
         foreach (var piece in loaded.CreateGenerator().Generate([ids], options, cancellation))
         {
             speed.Count();
-            terminal.Output.Write(piece.Text);
-            terminal.Output.Flush();
+            write(piece.Text);
         }
 
-        terminal.Output.WriteLine();
-        terminal.Output.WriteLine(FormattableString.Invariant($"[{speed.Tokens} tokens, {speed.PerSecond:0} tokens/s]"));
+        return speed;
     }
 
     private static string Shipped()

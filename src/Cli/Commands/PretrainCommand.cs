@@ -40,7 +40,7 @@ internal static class PretrainCommand
         var training = options.Training(parse);
         var tokenizerFolder = options.TokenizerFolder(parse);
         var tokenizer = TokenizerLoader.Load(tokenizerFolder);
-        var tokens = terminal.WithProgress("Tokenizing", _ => Tokenize(tokenizer, options.Texts(parse)));
+        var tokens = terminal.WithProgress("Tokenizing", progress => Tokenize(tokenizer, options.Texts(parse), progress));
         using var model = CreateModel(parse, options, config, resume ? output : null, out var architecture);
         TokenizerLoader.RequireFits(tokenizer, VocabularyOf(model), tokenizerFolder);
         using var trainer = new Trainer(model, options.Data(parse, tokens, tokenizer.BosId), training);
@@ -120,11 +120,20 @@ internal static class PretrainCommand
 
     private static int VocabularyOf(CausalModel model) => model.Weights().Select(slot => slot.Layer).OfType<Embedding>().First().Count;
 
-    private static List<int> Tokenize(ITokenizer tokenizer, IEnumerable<string> files)
+    internal static List<int> Tokenize(ITokenizer tokenizer, IReadOnlyList<string> files, IProgress<double> progress)
     {
         var tokens = new List<int>();
+        var (total, done) = (files.Sum(Length), 0L);
         foreach (var file in files)
+        {
             tokens.AddRange(tokenizer.Encode(TextFiles.Read(file)));
+            done += Length(file);
+            progress.Report((double)done / Math.Max(1, total));
+        }
+
         return tokens;
+
+        // A missing file is refused when it is read.
+        static long Length(string file) => File.Exists(file) ? new FileInfo(file).Length : 0;
     }
 }

@@ -17,7 +17,8 @@ internal static class TokenizeCommand
         var whole = new Option<string?>("--whole") { Description = "File to tokenize as one text; writes {\"count\",\"sha256\"} of the ids as little-endian int32.", HelpName = "file" };
         var text = new Option<string?>("--text") { Description = "Text to tokenize; writes {\"ids\",\"decoded\"}." };
         var special = new Option<bool>("--special") { Description = "Adds special tokens (BOS and the like)." };
-        var command = new Command("tokenize", "Turns text into token ids and back.") { directory, jsonl, whole, text, special };
+        var json = new Option<bool>("--json") { Description = "Taken as by every command; the output is JSON in any case." };
+        var command = new Command("tokenize", "Turns text into token ids and back.") { directory, jsonl, whole, text, special, json };
         command.SetAction(parse =>
         {
             var inputs = new[] { parse.GetValue(jsonl), parse.GetValue(whole), parse.GetValue(text) };
@@ -42,10 +43,23 @@ internal static class TokenizeCommand
     private static void TokenizeLines(Terminal terminal, ITokenizer tokenizer, string file, bool addSpecial)
     {
         using var reader = file == "-" ? new StreamReader(Console.OpenStandardInput(), Encoding.UTF8) : TextFiles.Open(file);
-        for (var number = 1; reader.ReadLine() is { } line; number++)
+        if (terminal.IsInteractive)
+            WriteRows(null); // the rows themselves appear on the screen, where a bar would be between them
+        else
+            terminal.WithProgress($"Tokenizing {Path.GetFileName(file)}", WriteRows);
+
+        bool WriteRows(IProgress<double>? progress)
         {
-            if (line.Length > 0)
-                Write(terminal, tokenizer, TextOf(line, file, number), addSpecial);
+            var length = reader.BaseStream.CanSeek ? reader.BaseStream.Length : 0;
+            for (var number = 1; reader.ReadLine() is { } line; number++)
+            {
+                if (line.Length > 0)
+                    Write(terminal, tokenizer, TextOf(line, file, number), addSpecial);
+                if (length > 0)
+                    progress?.Report((double)reader.BaseStream.Position / length);
+            }
+
+            return true;
         }
     }
 
@@ -67,7 +81,7 @@ internal static class TokenizeCommand
 
     private static void TokenizeWhole(Terminal terminal, ITokenizer tokenizer, string file, bool addSpecial)
     {
-        var ids = tokenizer.Encode(TextFiles.Read(file), addSpecial).ToArray();
+        var ids = terminal.WithProgress($"Tokenizing {Path.GetFileName(file)}", _ => tokenizer.Encode(TextFiles.Read(file), addSpecial).ToArray());
         if (!BitConverter.IsLittleEndian)
             System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(ids, ids);
         var hash = Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<int>(ids)));

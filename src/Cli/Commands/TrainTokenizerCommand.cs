@@ -12,7 +12,8 @@ internal static class TrainTokenizerCommand
         var directory = new Argument<string>("dir") { Description = "Folder that gets tokenizer.json and tokenizer_config.json." };
         var size = new Option<int>("--vocab-size") { Description = "Number of tokens, special ones included.", DefaultValueFactory = _ => 4096, HelpName = "n" };
         var special = new Option<string[]>("--special") { Description = "Special tokens; the first begins a sequence, the last ends it.", DefaultValueFactory = _ => ["<s>", "</s>"], AllowMultipleArgumentsPerToken = true, HelpName = "token" };
-        var command = new Command("train-tokenizer", "Learns a byte-level BPE vocabulary from text.") { text, directory, size, special };
+        var output = new Option<bool>("--json") { Description = "Taken as by every command; the output is JSON in any case." };
+        var command = new Command("train-tokenizer", "Learns a byte-level BPE vocabulary from text.") { text, directory, size, special, output };
         command.SetAction(parse =>
         {
             var corpus = TextFiles.Read(parse.GetRequiredValue(text));

@@ -23,14 +23,12 @@ internal static class VerifyCommand
         {
             using var file = Checkpoint.Open(parse.GetRequiredValue(golden));
             using var loaded = model.Load(parse, output, parse.GetRequiredValue(directory), group);
-            var failed = new List<Comparison>();
-            foreach (var result in new Verifier(loaded, file, parse.GetValue(absolute), parse.GetValue(relative), parse.GetValue(idsOnly)).Run())
-            {
+            var verifier = new Verifier(loaded, file, parse.GetValue(absolute), parse.GetValue(relative), parse.GetValue(idsOnly));
+            // Written when the bar has gone: both may be on one screen.
+            var results = output.WithProgress("Comparing", progress => Run(verifier, Values(file, parse.GetValue(idsOnly)), progress));
+            foreach (var result in results)
                 Write(output, result);
-                if (!result.IsOk)
-                    failed.Add(result);
-            }
-
+            var failed = results.FindAll(result => !result.IsOk);
             if (failed.Count == 0)
                 return CommandLine.Success;
             var note = failed[0].Note is { } text ? $" ({text})" : "";
@@ -42,6 +40,23 @@ internal static class VerifyCommand
             "verify ./chatglm --golden golden.safetensors --variant inv_freq_fp32",
             "verify ./llama --golden golden.safetensors --device cuda --dtype bfloat16 --atol 0.05 --rtol 0.05");
     }
+
+    internal static List<Comparison> Run(Verifier verifier, int expected, IProgress<double> progress)
+    {
+        var results = new List<Comparison>();
+        foreach (var result in verifier.Run())
+        {
+            results.Add(result);
+            progress.Report(Math.Min(1, (double)results.Count / Math.Max(1, expected)));
+        }
+
+        return results;
+    }
+
+    /// <summary>About the number of results: recorded values, of which a variant replaces some.</summary>
+    internal static int Values(ITensorSource golden, bool idsOnly) => golden.Tensors.Keys.Count(name =>
+        name.StartsWith("default.", StringComparison.Ordinal) == idsOnly && !name.StartsWith("alt.", StringComparison.Ordinal)
+        && name is not ("input_ids" or "attention_mask" or "position_ids"));
 
     private static void Write(Terminal terminal, Comparison result) => terminal.WriteJson(json =>
     {

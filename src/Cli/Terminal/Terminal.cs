@@ -64,8 +64,24 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool isInter
             .Start(context =>
             {
                 var task = context.AddTask(Markup.Escape(title), maxValue: 1);
-                return work(new Share(done => task.Value = done));
+                task.IsIndeterminate = true; // one long call reports nothing until its end
+                return work(new Share(done => (task.IsIndeterminate, task.Value) = (false, done)));
             });
+    }
+
+    /// <summary>
+    /// Says in one line, which the next replaces, what goes on. Unlike a bar it has no thread of its own, so that nothing runs beside
+    /// what is being timed.
+    /// </summary>
+    /// <param name="line">What goes on; null takes the line away.</param>
+    public void Status(string? line)
+    {
+        const string ClearLine = "\r\u001b[K";
+        if (!isInteractive)
+            return;
+        output.Flush();
+        error.Write(ClearLine + line);
+        error.Flush();
     }
 
     private IAnsiConsole CreateConsole()

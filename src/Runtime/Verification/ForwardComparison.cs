@@ -16,30 +16,31 @@ public static class ForwardComparison
     /// <param name="right">Another.</param>
     /// <param name="dtype">Type that both are computed in; null for the type of each one's weights.</param>
     /// <param name="cancellation">Stops while weights are loaded.</param>
+    /// <param name="device">Where both are computed; null for the CPU.</param>
     /// <returns><c>hidden.0</c> to <c>hidden.N</c>, other hidden values, <c>logits</c>.</returns>
     /// <exception cref="InvalidInputException">A folder is no complete checkpoint.</exception>
-    public static IReadOnlyList<Comparison> Run(string left, string right, ScalarType? dtype = null, CancellationToken cancellation = default)
+    public static IReadOnlyList<Comparison> Run(string left, string right, ScalarType? dtype = null, CancellationToken cancellation = default, Device? device = null)
     {
         using var scope = torch.NewDisposeScope();
-        var first = Record(left, dtype, cancellation);
-        var second = Record(right, dtype, cancellation);
+        var first = Record(left, dtype, device, cancellation);
+        var second = Record(right, dtype, device, cancellation);
         return [.. first.Select(value => second.Find(other => other.Name == value.Name) is { Value: { } other }
             ? TensorComparison.Compare(value.Name, other, value.Value, 0, 0)
             : new Comparison(value.Name, double.NaN, double.NaN, false) { Note = $"{right} has no such value" })];
     }
 
-    private static List<(string Name, Tensor Value)> Record(string folder, ScalarType? dtype, CancellationToken cancellation)
+    private static List<(string Name, Tensor Value)> Record(string folder, ScalarType? dtype, Device? device, CancellationToken cancellation)
     {
         using var noGrad = torch.no_grad();
-        using var loaded = ModelLoader.Load(folder, new LoadOptions { Dtype = dtype }, cancellation);
+        using var loaded = ModelLoader.Load(folder, new LoadOptions { Dtype = dtype, Device = device ?? CPU }, cancellation);
         var model = loaded.Model;
         string[] names = [.. Enumerable.Range(0, model.AllBlocks.Count + 1).Select(i => FormattableString.Invariant($"hidden.{i}")), "hidden.final_norm", "hidden.project_out"];
         var length = (int)Math.Min(MostTokens, loaded.ContextLength ?? MostTokens);
         using var recorder = new Recorder(names.ToHashSet(StringComparer.Ordinal));
         using var pass = new PassContext(Inputs(length)) { Probe = recorder };
-        using var ids = Ids(loaded, length);
+        using var ids = Ids(loaded, length).to(loaded.Model.Device);
         using var logits = model.Full(ids, pass);
-        return [.. names.Where(name => recorder[name] is not null).Select(name => (name, recorder[name]!.clone())), ("logits", logits.cpu())];
+        return [.. names.Where(name => recorder[name] is not null).Select(name => (name, recorder[name]!.cpu().clone())), ("logits", logits.cpu())];
     }
 
     /// <summary>Tokens spread over the vocabulary.</summary>

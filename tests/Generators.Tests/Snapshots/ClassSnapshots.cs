@@ -26,6 +26,9 @@ public sealed class ClassSnapshots
     public void ChatGlm_Printed_IsAsReviewed() => Snapshot.Match(ClassPrinter.Print(ChatGlm.Model()), "ChatGlm.g.cs");
 
     [Fact]
+    public void ChatGlmConfig_Printed_IsAsReviewed() => Snapshot.Match(ConfigPrinter.Print(ChatGlm.Config(2)), "ChatGlmConfig.g.cs");
+
+    [Fact]
     public void BloomBlock_Printed_IsAsReviewed() => Snapshot.Match(ClassPrinter.Print(Bloom.Block()), "BloomBlock.g.cs");
 
     [Fact]
