@@ -54,9 +54,14 @@ internal static class VerifyCommand
     }
 
     /// <summary>About the number of results: recorded values, of which a variant replaces some.</summary>
-    internal static int Values(ITensorSource golden, bool idsOnly) => golden.Tensors.Keys.Count(name =>
-        name.StartsWith("default.", StringComparison.Ordinal) == idsOnly && !name.StartsWith("alt.", StringComparison.Ordinal)
-        && name is not ("input_ids" or "attention_mask" or "position_ids"));
+    internal static int Values(ITensorSource golden, bool idsOnly)
+    {
+        var prefix = idsOnly ? "default." : "";
+        return golden.Tensors.Keys.Count(name => name.StartsWith(prefix, StringComparison.Ordinal) && IsValue(name[prefix.Length..]));
+
+        static bool IsValue(string name) =>
+            name is "logits" or "loss" || new[] { "greedy_tokens", "hidden.", "grad." }.Any(start => name.StartsWith(start, StringComparison.Ordinal));
+    }
 
     private static void Write(Terminal terminal, Comparison result) => terminal.WriteJson(json =>
     {

@@ -1,6 +1,7 @@
 using Generated.Generators;
 using Generated.Generators.Printing;
 using Generators.Tests.Analysis.Declarations;
+using Generators.Tests.Declarations;
 
 namespace Generators.Tests.Snapshots;
 
@@ -47,6 +48,17 @@ public sealed class ClassSnapshots
     [Fact]
     public void Registry_Printed_IsAsReviewed() =>
         Snapshot.Match(RegistryPrinter.Print("My.Models", EquatableArray.Of("global::My.Models.Bloom", "global::My.Models.Opt")), "GeneratedArchitectures.g.cs");
+
+    /// <summary>A class that a declaration gains is one more file to review.</summary>
+    [Fact]
+    public void EveryFileOfTheThreeArchitectures_IsReviewed()
+    {
+        string[] declarations = [Declared.Llama, Declared.ChatGlm, Declared.Bloom];
+        var emitted = declarations.SelectMany(source => Compiled.From(source).Run.GeneratedTrees.Select(tree => Path.GetFileName(tree.FilePath)))
+            .Select(name => name.StartsWith("Declared.", StringComparison.Ordinal) ? name["Declared.".Length..] : name).Distinct().ToList();
+        Assert.True(emitted.Count >= 11, string.Join(' ', emitted));
+        Assert.Empty(emitted.Except(Snapshot.Names()));
+    }
 
     [Fact]
     public void Printed_Twice_IsEqual() => Assert.Equal(ClassPrinter.Print(Opt.Model()), ClassPrinter.Print(Opt.Model()));

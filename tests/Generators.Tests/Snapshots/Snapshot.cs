@@ -7,6 +7,10 @@ namespace Generators.Tests.Snapshots;
 /// </summary>
 internal static class Snapshot
 {
+    /// <summary>Names of all files that are there.</summary>
+    public static IEnumerable<string> Names([CallerFilePath] string caller = "") =>
+        Directory.EnumerateFiles(Path.Combine(Path.GetDirectoryName(caller)!, "Expected"), "*.txt").Select(path => Path.GetFileNameWithoutExtension(path));
+
     public static void Match(string actual, string name, [CallerFilePath] string caller = "")
     {
         Assert.DoesNotContain('\r', actual);
