@@ -205,8 +205,8 @@ public sealed class GptqTests
         one.Add(all);
         foreach (var part in all.split([1, 700, 0, 1399]))
             many.Add(part);
-        using var first = one.ToTensor();
-        using var second = many.ToTensor();
+        using var first = one.Take();
+        using var second = many.Take();
         Assert.Equal((2100, 2100), (one.Tokens, many.Tokens));
         for (var i = 0; i < 9; i++)
         {
@@ -218,5 +218,60 @@ public sealed class GptqTests
                 Assert.Equal(expected, second[i, j].item<double>(), scale * 1e-6);
             }
         }
+    }
+
+    /// <summary>Widths of one block, of several and of one that ends short; against libtorch's inverse and product of the whole matrix.</summary>
+    [Theory]
+    [InlineData(40, true)]
+    [InlineData(512, true)]
+    [InlineData(1100, true)]
+    [InlineData(1100, false)]
+    public void Factored_GivesTheInverseAndKeepsTheHessian_InOneMatrix(int width, bool actOrder)
+    {
+        using var scope = NewDisposeScope();
+        random.manual_seed(3);
+        // Small whole numbers: products and sums in float32 are exact, so that only the factorisation rounds.
+        var tokens = randint(-2, 3, [2 * width, width / 2]).matmul(randint(-1, 2, [width / 2, width])) + randint(-2, 3, [2 * width, width]);
+        tokens.narrow(1, 7, 1).zero_();
+        using var hessian = new Hessian(width);
+        hessian.Add(tokens);
+        var factored = hessian.Factored(new GptqOptions { ActOrder = actOrder, Damping = 0.01 });
+        Assert.Same(factored, hessian.Factored(new GptqOptions()));
+        Assert.Throws<InvalidOperationException>(() => hessian.Add(tokens));
+
+        var h = 2.0 / tokens.shape[0] * tokens.t().matmul(tokens).to_type(ScalarType.Float64);
+        var filled = h.diagonal().clone();
+        filled[7] = filled.mean();
+        var damped = h.clone();
+        damped.diagonal().copy_(filled + 0.01 * filled.mean());
+        if (factored.Order is { } order)
+        {
+            var places = tensor(order.Select(c => (long)c).ToArray());
+            damped = damped.index_select(0, places).index_select(1, places);
+        }
+
+        var upper = factored.Upper.triu();
+        Assert.True((upper.diagonal() > 0).all().item<bool>());
+        Assert.InRange((upper.matmul(damped).matmul(upper.t()) - eye(width, dtype: ScalarType.Float64)).abs().max().item<double>(), 0, 1e-9);
+        Assert.Equal((actOrder, 1, 0, 0.01), (factored.Order is not null, factored.DeadColumns, factored.Escalations, factored.Damping));
+        var rows = randn(5, width, ScalarType.Float64);
+        var energy = (rows.matmul(h) * rows).sum().item<double>();
+        Assert.Equal(energy, factored.Energy(rows), energy * 1e-9);
+    }
+
+    [Fact]
+    public void Factored_AfterEscalations_IsOfTheSameHessian()
+    {
+        using var scope = NewDisposeScope();
+        random.manual_seed(4);
+        var tokens = randint(-4, 5, [300, 1100]); // rank 300
+        using var hessian = new Hessian(1100);
+        hessian.Add(tokens);
+        var factored = hessian.Factored(new GptqOptions { ActOrder = false, Damping = 0 });
+        Assert.True(factored.Escalations > 0);
+        var h = 2.0 / 300 * tokens.t().matmul(tokens).to_type(ScalarType.Float64);
+        h.diagonal().add_(factored.Damping * h.diagonal().mean());
+        var upper = factored.Upper.triu();
+        Assert.InRange((upper.matmul(h).matmul(upper.t()) - eye(1100, dtype: ScalarType.Float64)).abs().max().item<double>(), 0, 1e-3);
     }
 }

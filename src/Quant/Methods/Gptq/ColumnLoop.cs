@@ -12,25 +12,25 @@ namespace Generated.Quant.Methods;
 /// <param name="clip">[out, groups] by columns in order, or null.</param>
 internal sealed class ColumnLoop(WeightFormat format, GptqOptions options, Rounding rounding, int[]? order, Tensor? clip)
 {
-    /// <summary>Codes [out, in] in the weight's own order, scales and zeros [out, groups], and each column's group if columns were reordered.</summary>
+    private const int ColumnsAtOnce = 1024;
+
+    /// <summary>Codes [out, in], bytes, in the weight's own order, scales and zeros [out, groups], and each column's group if columns were reordered.</summary>
     /// <param name="weight">[out, in]; kept as it is.</param>
-    /// <param name="upper">Upper factor of the inverse Hessian, in the order of quantization.</param>
+    /// <param name="upper">Upper factor of the inverse Hessian, in the order of quantization; its type and device are those of the loop.</param>
     public (Tensor Codes, Tensor Scale, Tensor? Zero, int[]? GroupIndex) Run(Tensor weight, Tensor upper)
     {
         using var scope = NewDisposeScope();
         var width = (int)weight.shape[1];
         var places = order is null ? null : tensor(order.Select(c => (long)c).ToArray(), device: weight.device);
-        var columns = (places is null ? weight : weight.index_select(1, places)).t().contiguous();
-        if (order is null)
-            columns = columns.clone(); // updated in place
+        var columns = Columns(weight, places, upper);
         var groupSize = WeightGrid.GroupSize(format, width);
         var isGrouped = format.Per == Granularity.Group && groupSize < width;
         var isFixed = !isGrouped || (options.StaticGroups && order is not null);
-        var limits = clip is null || isFixed ? null : Limits(weight, groupSize, places);
+        var limits = clip is null || isFixed ? null : clip.to(upper.device).to_type(upper.dtype).t();
         var grids = new GridList();
         if (isFixed)
-            FitWhole(weight, grids);
-        var codes = empty_like(columns);
+            FitWhole(weight, upper, grids);
+        var codes = empty_like(columns, ScalarType.Byte);
         foreach (var (start, end) in Blocks(width, isGrouped && !isFixed ? groupSize : 0))
         {
             using var blockScope = NewDisposeScope();
@@ -41,26 +41,31 @@ internal sealed class ColumnLoop(WeightFormat format, GptqOptions options, Round
                 using var inner = NewDisposeScope();
                 var column = start + i;
                 if (!isFixed && column % groupSize == 0)
-                    FitGroup(columns, limits, column, Math.Min(groupSize, width - column), grids);
+                    FitGroup(columns.narrow(0, column, Math.Min(groupSize, width - column)), limits, column, groupSize, grids);
                 var (scale, zero) = grids[isFixed && order is not null ? order[column] / groupSize : column / groupSize];
                 var values = block[i];
                 var steps = Rounder.Round(values / scale, rounding);
                 var code = (zero is null ? steps + (1 << (format.Bits - 1)) : steps + zero).clamp(0, (1 << format.Bits) - 1);
-                codes[column] = code;
+                codes.select(0, column).copy_(code);
                 var loss = (values - (zero is null ? code - (1 << (format.Bits - 1)) : code - zero) * scale) / upper[column, column];
                 errors[i] = loss;
                 if (i + 1 < end - start)
                     block.narrow(0, i + 1, end - start - i - 1).addr_(upper[column].narrow(0, column + 1, end - column - 1), loss, alpha: -1);
             }
 
-            if (end < width)
-                columns.narrow(0, end, width - end).sub_(upper.narrow(0, start, end - start).narrow(1, end, width - end).t().matmul(errors));
+            for (var later = end; later < width; later += ColumnsAtOnce)
+            {
+                using var inner = NewDisposeScope();
+                var count = Math.Min(ColumnsAtOnce, width - later);
+                columns.narrow(0, later, count).sub_(upper.narrow(0, start, end - start).narrow(1, later, count).t().matmul(errors));
+            }
         }
 
+        columns.Dispose();
         if (order is not null)
         {
             var restored = empty_like(codes);
-            restored.index_copy_(0, places!, codes);
+            restored.index_copy_(0, places!.to(codes.device), codes);
             codes = restored;
         }
 
@@ -93,20 +98,23 @@ internal sealed class ColumnLoop(WeightFormat format, GptqOptions options, Round
         }
     }
 
-    private void FitWhole(Tensor weight, GridList grids)
+    private void FitWhole(Tensor weight, Tensor like, GridList grids)
     {
-        var limit = clip?.to(weight.device).to_type(weight.dtype);
-        using var grid = WeightGrid.Fit(weight, format, rounding, limit);
+        using var scope = NewDisposeScope();
+        var wide = weight.to(like.device).to_type(like.dtype);
+        var limit = clip?.to(like.device).to_type(like.dtype);
+        using var grid = WeightGrid.Fit(wide, format, rounding, limit);
         for (var g = 0; g < grid.Scale.shape[1]; g++)
-            grids.Add(grid.Scale.select(1, g).contiguous(), grid.Zero?.select(1, g).contiguous());
+            grids.Add(grid.Scale.select(1, g).contiguous().MoveToOuterDisposeScope(), grid.Zero?.select(1, g).contiguous().MoveToOuterDisposeScope());
     }
 
-    private void FitGroup(Tensor columns, Tensor? limits, int start, int count, GridList grids)
+    private void FitGroup(Tensor group, Tensor? limits, int start, int groupSize, GridList grids)
     {
-        var group = columns.narrow(0, start, count);
         if (limits is not null)
         {
-            var limit = limits.narrow(0, start, count);
+            // Limits are of groups of columns as they were.
+            var groups = Enumerable.Range(start, (int)group.shape[0]).Select(c => (long)((order is null ? c : order[c]) / groupSize)).ToArray();
+            var limit = limits.index_select(0, tensor(groups, device: limits.device));
             group = maximum(minimum(group, limit), limit.neg());
         }
 
@@ -114,11 +122,18 @@ internal sealed class ColumnLoop(WeightFormat format, GptqOptions options, Round
         grids.Add(grid.Scale.select(1, 0).clone().DetachFromDisposeScope(), grid.Zero?.select(1, 0).clone().DetachFromDisposeScope());
     }
 
-    /// <summary>The clip of each column, [in, out] in the order of quantization.</summary>
-    private Tensor Limits(Tensor weight, int groupSize, Tensor? places)
+    /// <summary>A copy of the weight that can be updated, [in, out] in the order of quantization, of the factor's type and on its device.</summary>
+    private static Tensor Columns(Tensor weight, Tensor? places, Tensor like)
     {
-        var limits = clip!.to(weight.device).to_type(weight.dtype).repeat_interleave(groupSize, 1).narrow(1, 0, weight.shape[1]);
-        return (places is null ? limits : limits.index_select(1, places)).t();
+        var columns = empty(weight.shape[1], weight.shape[0], dtype: like.dtype, device: like.device);
+        for (var start = 0L; start < columns.shape[0]; start += ColumnsAtOnce)
+        {
+            using var scope = NewDisposeScope();
+            var part = columns.narrow(0, start, Math.Min(ColumnsAtOnce, columns.shape[0] - start));
+            part.copy_((places is null ? weight.narrow(1, start, part.shape[0]) : weight.index_select(1, places.narrow(0, start, part.shape[0]))).t());
+        }
+
+        return columns;
     }
 
     /// <summary>Scales and zeros by group.</summary>

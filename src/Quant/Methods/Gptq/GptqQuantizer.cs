@@ -11,9 +11,11 @@ namespace Generated.Quant.Methods;
 /// </summary>
 internal static class GptqQuantizer
 {
+    private const int RowsAtOnce = 512;
+
     /// <summary>Quantizes a weight.</summary>
     /// <param name="weight">[out, in].</param>
-    /// <param name="hessian">Of its input.</param>
+    /// <param name="hessian">Of its input; factored in place, for all weights that read it.</param>
     /// <param name="format">The format; scales of a group are fitted when its first column is reached, to the weights as they then are.</param>
     /// <param name="options">Damping, order of columns, block size.</param>
     /// <param name="rounding">How values between two codes are rounded.</param>
@@ -29,53 +31,39 @@ internal static class GptqQuantizer
         var checkedWeight = RoundToNearest.Checked(weight);
         if (checkedWeight.shape[1] != hessian.Width)
             throw new ArgumentException($"A Hessian of {hessian.Width} channels for a weight of {checkedWeight.shape[1]} inputs.", nameof(hessian));
-        var h = hessian.ToTensor();
-        var wide = checkedWeight.to(h.device).to_type(h.dtype);
-        var nearest = Nearest(wide, format, rounding, clip);
-        var diagonal = h.diagonal().to_type(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();
-        var dead = diagonal.Count(d => d == 0);
-        if (dead == diagonal.Length)
-            throw new InvalidInputException("Every input of the weight was zero on all calibration tokens; calibrate on other text.");
-
-        var order = options.ActOrder ? Enumerable.Range(0, hessian.Width).OrderByDescending(c => diagonal[c]).ToArray() : null;
-        var loop = new ColumnLoop(format, options, rounding, order, clip);
-        using var factor = Factor(h, order, options.Damping);
-        var (codes, scale, zero, groupIndex) = loop.Run(wide, factor.Upper);
+        var factored = hessian.Factored(options);
+        var loop = new ColumnLoop(format, options, rounding, factored.Order, clip);
+        var (codes, scale, zero, groupIndex) = loop.Run(checkedWeight, factored.Upper);
         var result = ToWeight(codes, scale, zero, groupIndex, format);
-        var values = tensor(result.Dequantize()).reshape(wide.shape).to(h.device).to_type(h.dtype);
-        var error = RelativeError(wide, values, h);
+        var (error, nearestError) = Errors(checkedWeight, result, factored, format, rounding, clip);
         if (!double.IsFinite(error))
             throw new GeneratedException(FormattableString.Invariant($"GPTQ has diverged: the output error is {error}; raise the damping above {options.Damping}."));
-        return new GptqResult(result, factor.Damping, factor.Escalations, dead, error, RelativeError(wide, nearest, h));
+        return new GptqResult(result, factored.Damping, factored.Escalations, factored.DeadColumns, error, nearestError);
     }
 
-    private static InverseFactor Factor(Tensor h, int[]? order, double damping)
+    /// <summary>tr(D·H·Dᵀ) / tr(W·H·Wᵀ) for D = W − Q, of the result and of rounding to nearest; some rows of the weight at a time.</summary>
+    private static (double Result, double Nearest) Errors(
+        Tensor weight, QuantizedWeight result, FactoredHessian factored, WeightFormat format, Rounding rounding, Tensor? clip)
     {
+        var (device, type) = (factored.Upper.device, factored.Upper.dtype);
         using var scope = NewDisposeScope();
-        var mean = h.diagonal().mean();
-        // An input that is always zero has no say: any positive diagonal keeps it out of the others' way.
-        h.diagonal().copy_(where(h.diagonal() == 0, mean, h.diagonal()));
-        if (order is null)
-            return InverseFactor.Of(h, damping);
-        var places = tensor(order.Select(c => (long)c).ToArray(), device: h.device);
-        return InverseFactor.Of(h.index_select(0, places).index_select(1, places), damping);
-    }
+        using var grid = WeightGrid.Fit(weight, format, rounding, clip?.to(weight.device).to_type(weight.dtype));
+        var (error, nearestError, whole) = (0.0, 0.0, 0.0);
+        for (var start = 0; start < result.OutWidth; start += RowsAtOnce)
+        {
+            using var inner = NewDisposeScope();
+            var count = Math.Min(RowsAtOnce, result.OutWidth - start);
+            var rows = weight.narrow(0, start, count);
+            using var rowGrid = grid.Rows(start, count);
+            var nearest = rowGrid.Dequantize(rowGrid.Codes(rows, rounding)).to(device).to_type(type);
+            var values = tensor(result.Rows(start, count).Dequantize()).reshape(rows.shape).to(device).to_type(type);
+            var wide = rows.to(device).to_type(type);
+            error += factored.Energy(wide - values);
+            nearestError += factored.Energy(wide - nearest);
+            whole += factored.Energy(wide);
+        }
 
-    private static Tensor Nearest(Tensor weight, WeightFormat format, Rounding rounding, Tensor? clip)
-    {
-        using var scope = NewDisposeScope();
-        var clipped = clip?.to(weight.device).to_type(weight.dtype);
-        return FakeQuantize.Weight(weight, format, rounding, clipped).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>tr(D·H·Dᵀ) / tr(W·H·Wᵀ) for D = W − Q.</summary>
-    private static double RelativeError(Tensor weight, Tensor quantized, Tensor h)
-    {
-        using var scope = NewDisposeScope();
-        var difference = weight - quantized;
-        var error = (difference.matmul(h) * difference).sum(ScalarType.Float64).item<double>();
-        var whole = (weight.matmul(h) * weight).sum(ScalarType.Float64).item<double>();
-        return whole > 0 ? error / whole : 0;
+        return whole > 0 ? (error / whole, nearestError / whole) : (0, 0);
     }
 
     private static QuantizedWeight ToWeight(Tensor codes, Tensor scale, Tensor? zero, int[]? groupIndex, WeightFormat format) => new(

@@ -61,6 +61,13 @@ internal sealed class WeightGrid : IDisposable
         return new WeightGrid(format.Bits, width, groupSize, scale.contiguous().DetachFromDisposeScope(), zero?.contiguous().DetachFromDisposeScope());
     }
 
+    /// <summary>The grid of some rows; the caller's.</summary>
+    public WeightGrid Rows(long start, long count)
+    {
+        using var scope = NewDisposeScope();
+        return new WeightGrid(Bits, _width, _groupSize, Scale.narrow(0, start, count).DetachFromDisposeScope(), Zero?.narrow(0, start, count).DetachFromDisposeScope());
+    }
+
     /// <summary>The codes of a weight, [rows, width], whole numbers in its type; the caller's.</summary>
     public Tensor Codes(Tensor weight, Rounding rounding)
     {
@@ -123,12 +130,15 @@ internal sealed class WeightGrid : IDisposable
 
     private static Tensor Codes(Tensor groups, Tensor scale, Tensor? zero, int bits, Rounding rounding)
     {
-        var steps = Rounder.Round(groups / scale.unsqueeze(2), rounding);
-        return (zero is null ? steps + (1 << (bits - 1)) : steps + zero.unsqueeze(2)).clamp(0, (1 << bits) - 1);
+        // In place: of a large weight, each further copy counts.
+        using var quotients = groups / scale.unsqueeze(2);
+        var codes = Rounder.Round(quotients, rounding);
+        _ = zero is null ? codes.add_(1 << (bits - 1)) : codes.add_(zero.unsqueeze(2));
+        return codes.clamp_(0, (1 << bits) - 1);
     }
 
     private static Tensor Values(Tensor codes, Tensor scale, Tensor? zero, int bits) =>
-        (zero is null ? codes - (1 << (bits - 1)) : codes - zero.unsqueeze(2)) * scale.unsqueeze(2);
+        (zero is null ? codes - (1 << (bits - 1)) : codes - zero.unsqueeze(2)).mul_(scale.unsqueeze(2));
 
     private static (Tensor Scale, Tensor? Zero) Shrink(
         Tensor groups, Tensor low, Tensor high, (Tensor Scale, Tensor? Zero) whole, WeightFormat format, Rounding rounding, Tensor? importance)
@@ -151,7 +161,8 @@ internal sealed class WeightGrid : IDisposable
         {
             using var scope = NewDisposeScope();
             var codes = Codes(groups, grid.Scale, grid.Zero, format.Bits, rounding);
-            var squares = (Values(codes, grid.Scale, grid.Zero, format.Bits) - groups).Squared();
+            var squares = Values(codes, grid.Scale, grid.Zero, format.Bits).sub_(groups);
+            squares.mul_(squares);
             var error = (importance is null ? squares : squares * importance).sum(2);
             return (format.Per == Granularity.Tensor ? error.sum().expand(error.shape) : error).MoveToOuterDisposeScope();
         }
