@@ -7,12 +7,12 @@ namespace Generated.Quant.Methods;
 
 /// <summary>
 /// The Hessian of a linear's squared output error with respect to a row of its weight: H = 2/n · Σ x·xᵀ over calibration tokens,
-/// the same for every linear that reads the value. Products are float32 per call, sums float64 up to a width at which that fits.
-/// It is the one matrix of width² that GPTQ needs of a value: it is factored in its own memory, once for all its linears.
+/// the same for every linear that reads the value. Products are float32 per call, sums float64 up to a width at which that costs
+/// little and float32 beyond, as in the paper's code. It is the one matrix of width² that GPTQ needs of a value: it is factored in its own memory, once for all its linears.
 /// </summary>
 internal sealed class Hessian : IDisposable
 {
-    private const int WidestFloat64 = 4096;
+    private const int WidestFloat64 = 2048;
     private const int RowsAtOnce = 1024;
     private const int PanelRows = 1024;
     private Tensor? _sum;
