@@ -163,6 +163,7 @@ public sealed class QuantizeTests
         Assert.True(allowed < bytes * 0.6, "the model is too small to tell");
         Assert.True(peak - tiny < allowed, $"{peak - tiny} bytes beyond a tiny model's, {allowed} are allowed for a model of {bytes}");
         Assert.True(peak < bytes / Layers * 4L + 1_000_000_000);
+
         Task<long> Peak(string name, string source) => PeakOf(["quantize", source, folder[name], "--recipe", "w8a8-smooth", "--calibration", calibration, "--to", "0.5"]);
     }
 

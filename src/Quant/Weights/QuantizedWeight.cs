@@ -68,11 +68,6 @@ public sealed class QuantizedWeight
     /// <summary>Group of a column.</summary>
     public int GroupOf(int column) => GroupIndex is null ? column / GroupSize : GroupIndex[column];
 
-    /// <summary>A copy of some rows.</summary>
-    internal QuantizedWeight Rows(int start, int count) => new(
-        count, InWidth, Bits, GroupSize, Codes.AsSpan(start * InWidth, count * InWidth).ToArray(),
-        Scales.AsSpan(start * Groups, count * Groups).ToArray(), Zeros?.AsSpan(start * Groups, count * Groups).ToArray(), GroupIndex);
-
     /// <summary>The weight that the integers stand for, [<see cref="OutWidth"/>, <see cref="InWidth"/>].</summary>
     public float[] Dequantize() => Dequantize(0, OutWidth);
 

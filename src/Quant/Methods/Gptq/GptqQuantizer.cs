@@ -56,7 +56,7 @@ internal static class GptqQuantizer
             var rows = weight.narrow(0, start, count);
             using var rowGrid = grid.Rows(start, count);
             var nearest = rowGrid.Dequantize(rowGrid.Codes(rows, rounding)).to(device).to_type(type);
-            var values = tensor(result.Rows(start, count).Dequantize()).reshape(rows.shape).to(device).to_type(type);
+            var values = tensor(result.Dequantize(start, count)).reshape(rows.shape).to(device).to_type(type);
             var wide = rows.to(device).to_type(type);
             error += factored.Energy(wide - values);
             nearestError += factored.Energy(wide - nearest);
