@@ -8,6 +8,7 @@ using Generated.Checkpoints.Writing;
 using Generated.Configuration;
 using Generated.Layers;
 using Generated.Loading;
+using Generated.Loading.Converting;
 using Generated.Passes;
 using Generated.Quant.Layers;
 using Generated.Quant.Recipes.Files;
@@ -160,7 +161,7 @@ public sealed class QuantizedCheckpointWriter : IDisposable
         var folder = _transaction.Folder;
         AtomicFile.WriteAllBytes(Path.Combine(folder, "model.safetensors.index.json"), ShardPlan.Index(shards));
         WriteConfig(Manifest.Join(manifests));
-        CheckpointFolder.CopyCompanions(_plan.Source, folder);
+        CompanionFiles.Copy(_plan.Source, folder);
         var other = Path.Combine(folder, Rewritten);
         rewrite?.Invoke(folder, other);
         // From here on a run that is interrupted begins anew.

@@ -15,13 +15,6 @@ namespace Generated.Loading;
 /// <param name="options">Layout, format, type.</param>
 internal sealed class CheckpointFolder(ArchitectureInfo architecture, object config, SaveOptions options)
 {
-    /// <summary>Files beside the weights that belong to a tokenizer or to generation.</summary>
-    private static readonly string[] Companions =
-    [
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt",
-        "generation_config.json", "chat_template.jinja", "chat_template.json", "*.model", "*.tiktoken",
-    ];
-
     /// <summary>Gives rows of a whole weight, [rows, …] in the canonical layout, any type and device; the caller disposes the tensor.</summary>
     public delegate Tensor RowReader(TensorSpec spec, WeightRange rows);
 
@@ -62,16 +55,6 @@ internal sealed class CheckpointFolder(ArchitectureInfo architecture, object con
 
     /// <summary>Writes config.json: the source's keys where there is one, the architecture's own, and what says type and class.</summary>
     public void WriteConfig(string folder, ConfigReader? source, ScalarType type) => new ConfigConversion(architecture, config, options).Write(folder, source, type);
-
-    /// <summary>Copies the tokenizer's and the generation's files, as far as they are there.</summary>
-    public static void CopyCompanions(string from, string to)
-    {
-        foreach (var pattern in Companions)
-        {
-            foreach (var file in Directory.EnumerateFiles(from, pattern))
-                File.Copy(file, Path.Combine(to, Path.GetFileName(file)), overwrite: true);
-        }
-    }
 
     private IReadOnlyList<FileTensor> Stored(TensorSpec spec)
     {

@@ -48,7 +48,7 @@ public static class CheckpointSaver
         open.Weights.CheckCopies();
         using var transaction = FolderTransaction.Begin(directory, options.Overwrite);
         new CheckpointConverter(open, options).Write(transaction.Folder, cancellation);
-        CheckpointFolder.CopyCompanions(open.Directory, transaction.Folder);
+        CompanionFiles.Convert(open.Directory, transaction.Folder, open.Architecture, options.Layout);
         if (accept is not null && !accept(transaction.Folder))
             return false;
         transaction.Commit();
@@ -68,7 +68,7 @@ public static class CheckpointSaver
         files.WriteTensors(folder, [.. slots.Values.Select(slot => slot.Spec)], _ => model.Dtype, Read, cancellation);
         files.WriteConfig(folder, config is null ? null : ConfigReader.Load(config), options.Dtype ?? model.Dtype);
         if (tokenizer is not null)
-            CheckpointFolder.CopyCompanions(tokenizer, folder);
+            CompanionFiles.Convert(tokenizer, folder, architecture, options.Layout);
 
         Tensor Read(TensorSpec spec, WeightRange rows) =>
             (slots[spec.TiedTo ?? spec.Name].Parameter ?? throw new InvalidOperationException($"{spec.Name} is not kept as a plain weight."))

@@ -7,6 +7,12 @@ namespace Generated.Tokenization;
 /// <summary>The JSON files beside a tokenizer that say which tokens are special, read leniently: all of them may be absent.</summary>
 internal sealed class TokenizerFiles
 {
+    /// <summary>The sentencepiece model of LLaMA and its relatives, in Hugging Face's folders and in PaddleNLP's.</summary>
+    public const string SentencePiece = "tokenizer.model", PaddleSentencePiece = "sentencepiece.bpe.model";
+
+    /// <summary>Keys of tokenizer_config.json that name the class; the second is PaddleNLP's own.</summary>
+    public const string ClassKey = "tokenizer_class", PaddleClassKey = "init_class";
+
     private static readonly JsonDocumentOptions Lenient = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
 
     private readonly JsonElement _tokenizerConfig;
@@ -28,7 +34,7 @@ internal sealed class TokenizerFiles
     public string Directory { get; }
 
     /// <summary>Class of the original tokenizer ("LlamaTokenizer", "QWenTokenizer", ...), or "".</summary>
-    public string TokenizerClass => Text(_tokenizerConfig, "tokenizer_class") ?? "";
+    public string TokenizerClass => Text(_tokenizerConfig, ClassKey) ?? Text(_tokenizerConfig, PaddleClassKey) ?? "";
 
     /// <summary>The model's type ("llama", "chatglm", ...), or "".</summary>
     public string ModelType => Text(_config, "model_type") ?? "";
@@ -43,6 +49,9 @@ internal sealed class TokenizerFiles
     public string PathOf(string file) => Path.Combine(Directory, file);
 
     public bool Has(string file) => File.Exists(PathOf(file));
+
+    /// <summary>Whether a file is a protobuf whose first field is a piece; a tiktoken file under the same name (Llama 3) begins with base64.</summary>
+    public bool IsSentencePiece(string file) => ReadBytes(file) is [0x0A, ..];
 
     /// <summary>Reads a whole file; failure becomes a clear error.</summary>
     public byte[] ReadBytes(string file)

@@ -12,7 +12,7 @@ public static class TokenizerLoader
 {
     /// <summary>
     /// Loads the tokenizer of a checkpoint folder: <c>ice_text.model</c> (ChatGLM-6B), <c>cog-pretrain.model</c> (GLM),
-    /// <c>tokenizer.model</c> or another sentencepiece model (LLaMA, Baichuan, ChatGLM2), <c>tokenizer.json</c> (BPE),
+    /// <c>tokenizer.model</c>, PaddleNLP's <c>sentencepiece.bpe.model</c> or another sentencepiece model (LLaMA, Baichuan, ChatGLM2), <c>tokenizer.json</c> (BPE),
     /// <c>vocab.json</c> with <c>merges.txt</c> (GPT-2, OPT), <c>*.tiktoken</c> (Qwen), in this order. Which tokens are special and
     /// what is added around a text is read from <c>tokenizer_config.json</c>, <c>special_tokens_map.json</c>,
     /// <c>added_tokens.json</c>, <c>generation_config.json</c> and <c>config.json</c>, as far as they are there.
@@ -57,10 +57,10 @@ public static class TokenizerLoader
             return ChatGlmTokenizer.Load(files);
         if (files.Has(GlmTokenizer.FileName))
             return GlmTokenizer.Load(files);
-        if (files.Has("tokenizer.model") && !(files.Has("tokenizer.json") && !LooksLikeSentencePiece(files, "tokenizer.model")))
-            return files.TokenizerClass == "ChatGLMTokenizer" || files.ModelType == "chatglm"
-                ? ChatGlm2Tokenizer.Load(files)
-                : LoadSentencePiece(files, "tokenizer.model");
+        if (files.Has(TokenizerFiles.SentencePiece) && !(files.Has("tokenizer.json") && !files.IsSentencePiece(TokenizerFiles.SentencePiece)))
+            return ChatGlm2Tokenizer.IsOf(files) ? ChatGlm2Tokenizer.Load(files) : LoadSentencePiece(files, TokenizerFiles.SentencePiece);
+        if (files.Has(TokenizerFiles.PaddleSentencePiece))
+            return LoadSentencePiece(files, TokenizerFiles.PaddleSentencePiece);
         if (files.Has("tokenizer.json"))
             return LoadHuggingFace(files);
         if (files.Has("vocab.json") && files.Has("merges.txt"))
@@ -78,9 +78,6 @@ public static class TokenizerLoader
             _ => throw new InvalidInputException($"The folder {files.Directory} has several sentencepiece models ({string.Join(", ", models)}); keep the one to be used."),
         };
     }
-
-    /// <summary>A protobuf whose first field is a piece; a tiktoken file under the same name (Llama 3) begins with base64.</summary>
-    private static bool LooksLikeSentencePiece(TokenizerFiles files, string name) => files.ReadBytes(name) is [0x0A, ..];
 
     private static SentencePieceTokenizer LoadSentencePiece(TokenizerFiles files, string name)
     {

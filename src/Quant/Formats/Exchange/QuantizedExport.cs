@@ -5,6 +5,7 @@ using Generated.Checkpoints.Writing;
 using Generated.Configuration;
 using Generated.Layers;
 using Generated.Loading;
+using Generated.Loading.Converting;
 using Generated.Quant.Weights;
 using static TorchSharp.torch;
 
@@ -57,7 +58,7 @@ public static class QuantizedExport
         var described = new ConfigWriter(config);
         described.Set(QuantizedFormats.Key, form.ToJson(common));
         described.Save(Path.Combine(transaction.Folder, ConfigReader.FileName));
-        CheckpointFolder.CopyCompanions(source, transaction.Folder);
+        CompanionFiles.Copy(source, transaction.Folder);
         transaction.Commit();
     }
 

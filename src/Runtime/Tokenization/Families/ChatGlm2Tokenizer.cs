@@ -8,9 +8,13 @@ internal static class ChatGlm2Tokenizer
 {
     private static readonly string[] Names = ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop"];
 
+    /// <summary>Whether the files say so: Hugging Face's class and type, or PaddleNLP's.</summary>
+    public static bool IsOf(TokenizerFiles files) =>
+        files.TokenizerClass is "ChatGLMTokenizer" or "ChatGLMv2Tokenizer" || files.ModelType is "chatglm" or "chatglm_v2";
+
     public static ITokenizer Load(TokenizerFiles files)
     {
-        const string Name = "tokenizer.model";
+        const string Name = TokenizerFiles.SentencePiece;
         var model = SentencePieceModel.Parse(files.ReadBytes(Name), files.PathOf(Name));
         int first = model.Pieces.Count;
         var tokens = Names.Select((name, i) => new AddedToken(first + i, name));
