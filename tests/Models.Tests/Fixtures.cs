@@ -36,6 +36,18 @@ internal static class Fixtures
         }
     }
 
+    /// <summary>Copies a fixture's model into a new folder, with another value of one key of its config.json. Returns the folder.</summary>
+    public static string Changed(string name, string folder, string key, string json)
+    {
+        Directory.CreateDirectory(folder);
+        foreach (var weights in Directory.EnumerateFiles(Folder(name), "model*.safetensors"))
+            File.Copy(weights, Path.Combine(folder, Path.GetFileName(weights)));
+        var config = JsonNode.Parse(File.ReadAllText(Path.Combine(Folder(name), "config.json")))!.AsObject();
+        config[key] = JsonNode.Parse(json);
+        File.WriteAllText(Path.Combine(folder, "config.json"), config.ToJsonString());
+        return folder;
+    }
+
     /// <summary>A file or folder of the complete recordings beside a checkout (a copy would make the repository large), or null.</summary>
     public static string? Shared(string name)
     {
@@ -50,4 +62,14 @@ internal static class Fixtures
         while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Generated.sln"))) folder = folder.Parent;
         return folder?.FullName ?? throw new InvalidOperationException("The tests run outside the repository.");
     }
+}
+
+/// <summary>A folder that is deleted at the end.</summary>
+internal sealed class TemporaryFolder : IDisposable
+{
+    private readonly string _path = Directory.CreateTempSubdirectory("generated-models-").FullName;
+
+    public string this[string name] => Path.Combine(_path, name);
+
+    public void Dispose() => Directory.Delete(_path, recursive: true);
 }

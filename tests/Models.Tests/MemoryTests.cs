@@ -1,3 +1,7 @@
+using Generated.Architectures;
+using Generated.Checkpoints;
+using Generated.Checkpoints.Writing;
+using Generated.Configuration;
 using Generated.Layers;
 using Generated.Loading;
 using Generated.Passes;
@@ -67,9 +71,55 @@ public sealed class MemoryTests
         }
     }
 
+    /// <summary>The file is read through a map into the weights' own places, converted and transposed on the way: no second copy is made.</summary>
+    [SkippableTheory]
+    [InlineData(CheckpointLayout.HuggingFace, CheckpointFormat.Safetensors, ScalarType.Float32)]
+    [InlineData(CheckpointLayout.HuggingFace, CheckpointFormat.Safetensors, ScalarType.BFloat16)]
+    [InlineData(CheckpointLayout.Paddle, CheckpointFormat.PaddlePickle, ScalarType.Float32)]
+    public void Loading_PeaksAtTheModelsSize(CheckpointLayout layout, CheckpointFormat format, ScalarType stored)
+    {
+        using var folder = new TemporaryFolder();
+        var size = WriteLlama(folder["model"], new SaveOptions { Layout = layout, Format = format, Dtype = stored });
+        ModelLoader.Load(folder["model"], new LoadOptions { Dtype = ScalarType.Float32 }).Dispose();
+        var before = NativeHeap.BytesInUse();
+        var managed = GC.GetAllocatedBytesForCurrentThread();
+        var (peak, samples) = (0L, 0);
+        var progress = new Sampler(() => (peak, samples) = (Math.Max(peak, NativeHeap.BytesInUse()), samples + 1));
+        using (ModelLoader.Load(folder["model"], new LoadOptions { Dtype = ScalarType.Float32, Progress = progress }))
+        {
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - managed, 0, size / 10);
+            Assert.InRange(NativeHeap.BytesInUse() - before, size * 0.95, size * 1.05);
+            Assert.InRange(peak - before, size * 0.95, size * 1.1);
+            Assert.InRange(samples, 50, int.MaxValue);
+        }
+
+        Assert.InRange(NativeHeap.BytesInUse() - before, long.MinValue, AllowedGrowth);
+        Assert.Equal(0, NativeHeap.MappingsOf(folder["model"]));
+    }
+
+    /// <summary>Writes a model of 18 million weights. Returns their bytes in float32.</summary>
+    private static long WriteLlama(string folder, SaveOptions options)
+    {
+        var config = ConfigReader.Parse("""
+            {"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":512,"intermediate_size":1408,"num_attention_heads":8,"num_key_value_heads":4,
+            "num_hidden_layers":6,"vocab_size":300,"rms_norm_eps":1e-5,"max_position_embeddings":64,"tie_word_embeddings":false}
+            """u8.ToArray(), "config.json");
+        var (architecture, typed) = ModelLoader.ReadConfig(config);
+        using var model = architecture.Create(typed, new BuildOptions { Dtype = ScalarType.Float32 });
+        using (no_grad())
+            model.Parameters().ToList().ForEach(parameter => parameter.Value.fill_(1));
+        CheckpointSaver.Save(model, architecture, folder, options);
+        return model.ParameterCount * sizeof(float);
+    }
+
     private static (long Tensors, long Bytes) Now()
     {
         var bytes = NativeHeap.BytesInUse();
         return (torch.Tensor.TotalCount, bytes);
+    }
+
+    private sealed class Sampler(Action sample) : IProgress<double>
+    {
+        public void Report(double value) => sample();
     }
 }

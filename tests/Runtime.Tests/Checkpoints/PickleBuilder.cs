@@ -59,11 +59,18 @@ internal sealed class PickleBuilder
 
     /// <summary>An array, as numpy pickles it.</summary>
     public PickleBuilder Array(string dtype, ReadOnlySpan<long> shape, ReadOnlySpan<byte> data, bool fortran = false) =>
+        ArrayBeforeData(dtype, shape, fortran).Bytes(data).ArrayAfterData();
+
+    /// <summary>An array as far as its bytes.</summary>
+    public PickleBuilder ArrayBeforeData(string dtype, ReadOnlySpan<long> shape, bool fortran = false) =>
         Global("numpy.core.multiarray", "_reconstruct").Op('(').Global("numpy", "ndarray").Tuple(0).Bytes("b"u8).Op('t').Op('R')
             .Op('(').Int(1).Tuple(shape)
             .Global("numpy", "dtype").Op('(').Text(dtype).Op(0x89).Op(0x88).Op('t').Op('R')
             .Op('(').Int(3).Text("<").Op('N').Op('N').Op('N').Int(-1).Int(-1).Int(0).Op('t').Op('b')
-            .Op(fortran ? (byte)0x88 : (byte)0x89).Bytes(data).Op('t').Op('b');
+            .Op(fortran ? (byte)0x88 : (byte)0x89);
+
+    /// <summary>What follows an array's bytes.</summary>
+    public PickleBuilder ArrayAfterData() => Op('t').Op('b');
 
     private PickleBuilder Raw32(int value)
     {
@@ -79,27 +86,36 @@ internal static class ZipBuilder
     public static byte[] Archive(bool zip64, params (string Name, byte[] Data)[] members)
     {
         var file = new MemoryStream();
+        Write(file, zip64, [.. members.Select(member => (member.Name, 0L, member.Data))]);
+        return file.ToArray();
+    }
+
+    /// <summary>Writes an archive whose members begin with a number of zeros, which a file need not store.</summary>
+    public static void Write(Stream file, bool zip64, params (string Name, long Zeros, byte[] Data)[] members)
+    {
         var writer = new BinaryWriter(file);
         var directory = new MemoryStream();
         var entries = new BinaryWriter(directory);
-        foreach (var (name, data) in members)
+        foreach (var (name, zeros, data) in members)
         {
+            var length = zeros + data.Length;
             var local = file.Position;
             var nameBytes = Encoding.UTF8.GetBytes(name);
             writer.Write(0x04034b50);
             writer.Write(new byte[14]);
-            writer.Write(data.Length);
-            writer.Write(data.Length);
+            writer.Write(zip64 ? uint.MaxValue : (uint)length);
+            writer.Write(zip64 ? uint.MaxValue : (uint)length);
             writer.Write((ushort)nameBytes.Length);
             writer.Write((ushort)3);
             writer.Write(nameBytes);
             writer.Write(new byte[3]);
+            file.Seek(zeros, SeekOrigin.Current);
             writer.Write(data);
 
             entries.Write(0x02014b50);
             entries.Write(new byte[16]);
-            entries.Write(zip64 ? uint.MaxValue : (uint)data.Length);
-            entries.Write(zip64 ? uint.MaxValue : (uint)data.Length);
+            entries.Write(zip64 ? uint.MaxValue : (uint)length);
+            entries.Write(zip64 ? uint.MaxValue : (uint)length);
             entries.Write((ushort)nameBytes.Length);
             entries.Write((ushort)(zip64 ? 28 : 0));
             entries.Write(new byte[10]);
@@ -109,8 +125,8 @@ internal static class ZipBuilder
                 continue;
             entries.Write((ushort)1);
             entries.Write((ushort)24);
-            entries.Write((long)data.Length);
-            entries.Write((long)data.Length);
+            entries.Write(length);
+            entries.Write(length);
             entries.Write(local);
         }
 
@@ -139,6 +155,5 @@ internal static class ZipBuilder
         writer.Write(zip64 ? uint.MaxValue : (uint)directory.Length);
         writer.Write(zip64 ? uint.MaxValue : (uint)start);
         writer.Write((ushort)0);
-        return file.ToArray();
     }
 }
