@@ -43,6 +43,16 @@ public sealed class PaddleCheckpointTests
     [InlineData("glm", "gelu_tanh")]
     public void Variant_GivesItsRecordedOutputs(string name, string variant) => Verify(Fixtures.Folder(name), name, $"alt.{variant}.", variant);
 
+    /// <summary>The keys of config.json that the variants stand for.</summary>
+    [Theory]
+    [InlineData("rotary_half_frequencies", "false", "inv_freq_fp32")]
+    [InlineData("residual_depth", "28", "alpha28")]
+    public void KeyOfAVariant_GivesItsRecordedOutputs(string key, string json, string variant)
+    {
+        using var folder = new TemporaryFolder();
+        Verify(Fixtures.Changed("chatglm", folder["changed"], key, json), "chatglm", $"alt.{variant}.");
+    }
+
     [Fact]
     public void IdsAlone_GiveTheRecordedOutputs() => Verify(Fixtures.Folder("glm"), "glm", "default.", idsOnly: true);
 

@@ -50,6 +50,10 @@ public sealed class RegistryTests
     [InlineData("""{"auto_map": {"AutoModelForCausalLM": "model_atom.LlamaForCausalLM"}}""", "Llama")]
     public void AutoMapOfASavedFile_SelectsIt(string json, string name) => Assert.Equal(name, Find(JsonNode.Parse(json)!).Name);
 
+    /// <summary>The first conversions of LLaMA to transformers spell their class so.</summary>
+    [Fact]
+    public void OldClassOfLlama_SelectsIt() => Assert.Equal("Llama", Find(JsonNode.Parse("""{"architectures": ["LLaMAForCausalLM"]}""")!).Name);
+
     /// <summary>PaddleNLP's files lack what tells ChatGLM and ChatGLM2 apart; their types and classes do.</summary>
     [Theory]
     [InlineData("""{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}""", "Llama")]

@@ -32,6 +32,9 @@ internal static class ParityCases
         new("ALiBi slopes of six heads", "baichuan-13b", 3, """{"num_attention_heads": 6, "hidden_size": 48, "intermediate_size": 99, "vocab_size": 311}"""),
         new("NormHead over an uneven vocabulary", "baichuan2-7b", 4, """{"vocab_size": 317}"""),
         new("projections, three ranks", "opt-postln", 3, """{"num_attention_heads": 6, "hidden_size": 48, "vocab_size": 349}"""),
+        new("a head of its own", "gpt", 2, """{"tie_word_embeddings": false, "vocab_size": 341}"""),
+        new("biases of every linear", "qwen", 2, """{"no_bias": false}"""),
+        new("no biases", "chatglm2", 2, """{"add_qkv_bias": false}"""),
         new("a head of its own", "opt", 2, """{"tie_word_embeddings": false, "vocab_size": 341}"""),
     ];
 
