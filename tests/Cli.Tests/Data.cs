@@ -11,6 +11,14 @@ internal static class Data
     /// <summary>The demo's checkpoint, which has a tokenizer.</summary>
     public static string Demo => Path.Combine(Root, "assets", "demo");
 
+    /// <summary>Writes a folder that has the tokenizer of 512 pieces, as <c>tokenizer.model</c>.</summary>
+    public static string Tokenizer(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        File.Copy(Fixture("tokenization", "tok512.model"), Path.Combine(folder, "tokenizer.model"));
+        return folder;
+    }
+
     /// <summary>A file or folder of shared/data, which is not part of the repository; skips the test where it is absent.</summary>
     public static string Shared(params string[] parts)
     {
