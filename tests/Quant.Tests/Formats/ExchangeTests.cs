@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Generated;
 using Generated.Checkpoints;
+using Generated.Checkpoints.Writing;
 using Generated.Loading;
 using Generated.Quant.Formats;
 using Generated.Quant.Formats.Exchange;
@@ -33,6 +34,8 @@ public sealed class ExchangeTests
     [InlineData("qwen2", "gptq", "per channel, symmetric")]
     [InlineData("llama", "gptq", "8 bits in groups")]
     [InlineData("qwen2", "gptq", "8 bits, symmetric")]
+    [InlineData("qwen", "gptq", "groups, asymmetric")]
+    [InlineData("qwen", "gptq", "8 bits, symmetric")]
     [InlineData("llama", "awq", "groups, asymmetric")]
     [InlineData("qwen2", "awq", "per channel, symmetric")]
     public void ExportedWeights_AreThoseThatWereQuantized(string fixture, string layout, string kind)
@@ -147,6 +150,47 @@ public sealed class ExchangeTests
         Refused(layout, "keys and values are kept in 8 bits", Kinds["groups, asymmetric"] with { KvCache = true });
         Refused(layout, "the embedding is quantized", Kinds["groups, asymmetric"] with { Embedding = new EmbeddingFormat() });
         Refused(layout, "its input is quantized too", Kinds["groups, asymmetric"] with { Activations = ActivationGranularity.Token });
+    }
+
+    /// <summary>As Qwen-7B-Chat-Int4 and -Int8 are published: keys of AutoGPTQ's first releases, without a version, and zeros as the bias of every linear.</summary>
+    [Theory]
+    [InlineData("per channel, symmetric")]
+    [InlineData("8 bits, symmetric")]
+    public void PublishedQwenFiles_AreRead(string kind)
+    {
+        using var folders = new Folders();
+        using var sample = new QuantizedSample("qwen", Kinds[kind]);
+        sample.Write(folders["own"]);
+        QuantizedExport.Write(folders["own"], folders["out"], "gptq");
+        var (config, tensors) = Read(folders["out"]);
+        config["quantization_config"] = JsonNode.Parse($$"""
+            {"bits": {{Kinds[kind].Bits}}, "group_size": -1, "damp_percent": 0.01, "desc_act": false, "static_groups": false, "sym": true, "true_sequential": true,
+            "model_name_or_path": null, "model_file_base_name": "model", "quant_method": "gptq"}
+            """);
+        Directory.CreateDirectory(folders["published"]);
+        File.WriteAllText(Path.Combine(folders["published"], "config.json"), config.ToJsonString());
+        using (var file = Checkpoint.Open(tensors))
+        {
+            var biases = file.Tensors.Values.Where(info => info.Name.EndsWith(".scales", StringComparison.Ordinal))
+                .Select(info => new TensorInfo(info.Name.Replace(".scales", ".bias", StringComparison.Ordinal), DType.F16, info.Shape[1]))
+                .Where(info => !file.Tensors.ContainsKey(info.Name)).ToList();
+            Assert.Equal(4 * sample.Model.AllBlocks.Count, biases.Count); // all but the fused projection
+            using var writer = CheckpointWriter.Create(folders["published"], [.. file.Tensors.Values, .. biases]);
+            foreach (var name in file.Tensors.Keys)
+                writer.Append(name, file.ReadBytes(name));
+            biases.ForEach(info => writer.Append(info.Name, new byte[info.ByteCount]));
+            writer.Complete();
+        }
+
+        using var exported = ModelLoader.Load(folders["out"], new LoadOptions { Dtype = ScalarType.Float32 });
+        using var loaded = ModelLoader.Load(folders["published"], new LoadOptions { Dtype = ScalarType.Float32 });
+        foreach (var ((block, path), state) in sample.States)
+        {
+            using var dequantized = ((QuantizedLinear)loaded.Model.Linear(path, block).Linear).Dequantize();
+            Assert.Equal(state.Weight.Dequantize(), dequantized.data<float>().ToArray());
+        }
+
+        Assert.Equal(QuantizedSample.Logits(exported.Model, "qwen").Steps, QuantizedSample.Logits(loaded.Model, "qwen").Steps);
     }
 
     [Fact]
