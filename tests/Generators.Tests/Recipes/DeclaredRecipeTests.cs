@@ -189,6 +189,12 @@ public sealed class DeclaredRecipeTests
     [InlineData("TokenEmbedding, Smooth(Search = SmoothSearch.Alpha)", "SmoothSearch.Alpha", "GEN0708")]
     [InlineData("TokenEmbedding, Activations", "Activations", "GEN0708")]
     [InlineData("Weights, Gptq, Qat", "Qat", "GEN0707")]
+    [InlineData("Weights, Smooth, Qat", "Qat", "GEN0707")]
+    [InlineData("Weights, Awq, Qat", "Qat", "GEN0707")]
+    [InlineData("Weights, Qat, AutoClip", "Qat", "GEN0707")]
+    [InlineData("Weights, Qat, KvCache", "Qat", "GEN0707")]
+    [InlineData("Weights(Symmetric = false), Qat(Weights = QatWeights.LsqPlus)", "QatWeights.LsqPlus", "GEN0707")]
+    [InlineData("Weights, Override(\"ToyBlock.Up\", WeightSymmetric = false), Qat(Weights = QatWeights.LsqPlus)", "QatWeights.LsqPlus", "GEN0707")]
     [InlineData("Weights(GroupSize = 64)", "64", "GEN0709")]
     [InlineData("Weights, Activations(Per = ActivationGranularity.Token, Observer = ActivationObserver.Kl)", "ActivationObserver.Kl", "GEN0709")]
     [InlineData("Weights(Per = Granularity.Tensor)", "Granularity.Tensor", "GEN0719")]
@@ -200,6 +206,15 @@ public sealed class DeclaredRecipeTests
 
         Assert.Equal(rule, diagnostic.Id);
         Assert.Equal(expected, source.Substring(diagnostic.Location.SourceSpan.Start, diagnostic.Location.SourceSpan.Length));
+    }
+
+    /// <summary>Shift is apart: on a norm without bias it says what it inserts as well.</summary>
+    [Fact]
+    public void TrainingWithShift_IsRefused()
+    {
+        var compiled = Compiled.From("using Generated.Quant.Recipes; [Quantize<Toy>, Weights, Qat, Shift] public static partial class R;", RulePage.Shared, RulePage.SharedModel);
+
+        Assert.Contains("Qat and Shift exclude each other", Assert.Single(compiled.Errors).GetMessage(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -91,7 +91,7 @@ public sealed class GptqAttribute : Attribute
     public bool StaticGroups { get; init; }
 }
 
-/// <summary>Trains with fake-quantized weights and activations. Excludes <see cref="GptqAttribute"/>.</summary>
+/// <summary>Trains with fake-quantized weights and activations. Excludes every method that takes statistics of the exact model, and <see cref="GptqAttribute"/>.</summary>
 [AttributeUsage(AttributeTargets.Class, Inherited = false)]
 public sealed class QatAttribute : Attribute
 {

@@ -15,7 +15,30 @@ internal static class MethodRules
             yield return RecipeRule.Exclusive.At("AutoClip", "AutoClip", "Observer = Mse", "both choose the range of every scale");
         if (recipe is { Qat: not null, Weights.Observer: WeightObserver.Mse })
             yield return RecipeRule.Exclusive.At("Qat", "Qat", "Observer = Mse", "both choose the range of every scale");
+        foreach (var other in recipe.Qat is null ? [] : Untrained(recipe))
+            yield return RecipeRule.Exclusive.At("Qat", "Qat", other, "training takes the weights as they are and learns or observes its own ranges; quantize by one of them");
+        if (recipe.Qat is { Weights: QatWeights.LsqPlus } && Formats(recipe).Any(f => !f.Symmetric))
+            yield return RecipeRule.Exclusive.At("Qat.Weights", "LsqPlus", "Symmetric = false", "it learns scales and no zero points; take ChannelAbsMax or symmetric weights");
+        if (recipe.Qat is { Weights: QatWeights.LsqPlus } && Formats(recipe).Any(f => f.Per == Granularity.Tensor))
+            yield return RecipeRule.Exclusive.At("Qat.Weights", "LsqPlus", "Per = Tensor", "it learns a scale per channel or group");
     }
+
+    /// <summary>Methods that need statistics of the exact model, which training does not take.</summary>
+    private static IEnumerable<string> Untrained(QuantRecipe recipe)
+    {
+        if (recipe.Shift is not null)
+            yield return "Shift";
+        if (recipe.Smooth is not null)
+            yield return "Smooth";
+        if (recipe.Awq is not null)
+            yield return "Awq";
+        if (recipe.AutoClip is not null)
+            yield return "AutoClip";
+        if (recipe.KvCache is not null)
+            yield return "KvCache";
+    }
+
+    private static IEnumerable<WeightFormat> Formats(QuantRecipe recipe) => recipe.Overrides.Select(o => o.Weights).Prepend(recipe.Weights).OfType<WeightFormat>();
 
     private static IEnumerable<RecipeFinding> Missing(QuantRecipe recipe)
     {
