@@ -53,15 +53,13 @@ internal static class QuantizeCommand
                 Layout = parse.GetRequiredValue(format) is var layout && layout == Own ? null : layout,
                 Overwrite = parse.GetValue(overwrite),
             };
-            var report = terminal.WithProgress($"Quantizing {Path.GetFileName(Path.TrimEndingDirectorySeparator(options.Source))}", progress =>
-                Quantizer.Run(options with { Progress = progress }, cancellation));
+            var report = terminal.WithProgress($"Quantizing {Path.GetFileName(Path.TrimEndingDirectorySeparator(options.Source))}", (progress, working) =>
+                Quantizer.Run(options with { Progress = progress, Working = working }, cancellation));
             if (parse.GetValue(shared.Json))
                 WriteJson(terminal, options, report);
             else
                 WriteText(terminal, options, report);
-            foreach (var warning in report.Warnings)
-                terminal.Error.WriteLine("warning: " + warning);
-            return parse.GetValue(strict) && report.Warnings.Count > 0 ? CommandLine.Failed : CommandLine.Success;
+            return Judge(terminal, report, parse.GetValue(strict));
         }));
         return Help.WithExamples(command,
             "quantize ./llama ./llama-w8a8 --recipe w8a8-smooth --calibration wiki.train.txt",
@@ -70,6 +68,14 @@ internal static class QuantizeCommand
             "quantize ./llama ./llama-w4 --recipe w4-awq --calibration wiki.train.txt --statistics ./llama-statistics",
             "quantize ./llama ./llama-gptq --recipe w4-gptq --calibration wiki.train.txt --format gptq",
             "quantize ./llama ./llama-mine --recipe mine.json --calibration tokens.safetensors --device cuda --json");
+    }
+
+    /// <summary>Warns of what is worse than before; the exit code says so where strictness is asked for.</summary>
+    internal static int Judge(Terminal terminal, QuantizationReport report, bool isStrict)
+    {
+        foreach (var warning in report.Warnings)
+            terminal.Error.WriteLine("warning: " + warning);
+        return isStrict && report.Warnings.Count > 0 ? CommandLine.Failed : CommandLine.Success;
     }
 
     private static void WriteText(Terminal terminal, QuantizeOptions options, QuantizationReport report)
@@ -82,6 +88,8 @@ internal static class QuantizeCommand
         Row("weights in memory", report.MemoryBytesBefore, report.MemoryBytesAfter, Terminal.Bytes);
         Row("tokens/s (float32)", report.TokensPerSecondBefore, report.TokensPerSecondAfter, value => value.ToString("0.0", CultureInfo.InvariantCulture));
         terminal.Console.Write(table);
+        if (report.PeakResidentBytes is { } peak)
+            output.WriteLine($"This run's process had at most {Terminal.Bytes(peak)} of memory resident.");
         if (report.EvaluationTokens > 0)
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Perplexity on {report.EvaluationTokens} tokens that were not calibrated on."));
         foreach (var linear in report.Linears.OrderBy(l => l.Snr).Take(ListedLinears))
@@ -106,6 +114,7 @@ internal static class QuantizeCommand
         writer.WriteString("target", options.Target);
         Optional("tokens_per_second_before", report.TokensPerSecondBefore);
         Optional("tokens_per_second_after", report.TokensPerSecondAfter);
+        Optional("peak_resident_bytes", report.PeakResidentBytes);
         if (report.Statistics is { } statistics)
             writer.WriteString("statistics", statistics);
         writer.WriteStartArray("warnings");

@@ -50,13 +50,22 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool isInter
     /// <summary>A console of Spectre's for tables on the output.</summary>
     public IAnsiConsole Console => field ??= CreateConsole();
 
-    /// <summary>Runs work under a progress bar with time left; without a person watching, just runs it.</summary>
+    /// <summary>Runs work under a progress bar with time left; without a person watching, with a line on the error stream now and then.</summary>
     /// <param name="title">What is done, such as "Loading weights".</param>
     /// <param name="work">Gets what reports the share done, from 0 to 1.</param>
-    public T WithProgress<T>(string title, Func<IProgress<double>, T> work)
+    public T WithProgress<T>(string title, Func<IProgress<double>, T> work) => WithProgress(title, (share, _) => work(share));
+
+    /// <summary>The same for work that says what it is at.</summary>
+    /// <param name="title">What is done, such as "Quantizing llama".</param>
+    /// <param name="work">Gets what reports the share done, from 0 to 1, and what is worked on, such as "block 3 of 32".</param>
+    public T WithProgress<T>(string title, Func<IProgress<double>, IProgress<string>, T> work)
     {
         if (!isInteractive)
-            return work(new Share(_ => { }));
+        {
+            var lines = new ProgressLines(error, title, TimeProvider.System);
+            return work(new Share(lines.Done), new Stage(lines.Working));
+        }
+
         output.Flush();
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(error) });
         return console.Progress().AutoClear(true).HideCompleted(true)
@@ -65,7 +74,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool isInter
             {
                 var task = context.AddTask(Markup.Escape(title), maxValue: 1);
                 task.IsIndeterminate = true; // one long call reports nothing until its end
-                return work(new Share(done => (task.IsIndeterminate, task.Value) = (false, done)));
+                return work(
+                    new Share(done => (task.IsIndeterminate, task.Value) = (false, done)),
+                    new Stage(what => task.Description = Markup.Escape($"{title}, {what}")));
             });
     }
 
@@ -96,6 +107,12 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool isInter
         if (!isInteractive)
             console.Profile.Width = 200; // a file has no width to fit into
         return console;
+    }
+
+    /// <summary>Reports on the calling thread.</summary>
+    private sealed class Stage(Action<string> show) : IProgress<string>
+    {
+        public void Report(string value) => show(value);
     }
 
     /// <summary>Reports on the calling thread, at most ten times a second.</summary>

@@ -60,7 +60,15 @@ public sealed record QuantizationReport
     [JsonIgnore]
     public double? TokensPerSecondAfter { get; init; }
 
-    /// <summary>In what the result is worse than what it was made of: larger or slower. An error where strictness is asked for.</summary>
+    /// <summary>
+    /// The most resident memory that the quantizing process has had, libraries, activations and the unit in work included; measured by
+    /// the system, and null where that does not say. It is not what the result takes to run: that is <see cref="MemoryBytesAfter"/>
+    /// and what a pass needs.
+    /// </summary>
+    [JsonIgnore]
+    public long? PeakResidentBytes { get; init; }
+
+    /// <summary>In what the result is worse than what it was made of, larger or slower, or not known to be no slower. An error where strictness is asked for.</summary>
     [JsonIgnore]
     public IReadOnlyList<string> Warnings
     {
@@ -73,6 +81,8 @@ public sealed record QuantizationReport
                 warnings.Add($"The weights take more memory than before: {MemoryBytesAfter} bytes instead of {MemoryBytesBefore}.");
             if (TokensPerSecondAfter < TokensPerSecondBefore)
                 warnings.Add(FormattableString.Invariant($"Decoding is slower than before: {TokensPerSecondAfter:0.#} tokens/s instead of {TokensPerSecondBefore:0.#}."));
+            if (TokensPerSecondBefore is null || TokensPerSecondAfter is null)
+                warnings.Add("The speed was not measured: give --calibration or --evaluation a file with rows that the model takes.");
             return warnings;
         }
     }

@@ -47,6 +47,9 @@ public sealed record QuantizeOptions
     /// <summary>Told the block (−1 outside blocks) of each pass of calibration tokens that begins, for tests.</summary>
     internal Action<int>? PassBegins { get; init; }
 
+    /// <summary>Told what is worked on from now on, for people ("block 3 of 32"), before <see cref="Progress"/> is told the share.</summary>
+    public IProgress<string>? Working { get; init; }
+
     /// <summary>Told the share that is done, unit by unit.</summary>
     public IProgress<double>? Progress { get; init; }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
@@ -22,6 +23,9 @@ namespace Generated.Quant.Pipeline;
 /// </summary>
 public static class Quantizer
 {
+    private const string NoPerplexity =
+        "Perplexity was not measured, for there are no held-out tokens: give --evaluation a file, or --calibration one with --to below 1, and --evaluation-rows above 0.";
+
     /// <summary>Quantizes a checkpoint folder.</summary>
     /// <param name="options">What, how, on which tokens.</param>
     /// <param name="cancellation">Stops between batches; what is done is kept for a run that goes on.</param>
@@ -42,7 +46,11 @@ public static class Quantizer
         var store = Statistics(options, model, calibration);
         var loop = new UnitLoop(model, options.Recipe, calibration, heldOut, writer.WorkFolder, store, options.PassBegins);
         var sink = new Sink(writer, records);
-        loop.Run(First(loop, writer, records, model.BlockCount), sink, unit => options.Progress?.Report((double)unit / loop.Count), cancellation);
+        loop.Run(First(loop, writer, records, model.BlockCount), sink, unit =>
+        {
+            options.Working?.Report(loop.Title(unit));
+            options.Progress?.Report((double)unit / loop.Count);
+        }, cancellation);
 
         return Finish(options, writer, Report(options, model, calibration, heldOut, records, sink.Report!, findings) with { Statistics = store?.Remark });
     }
@@ -71,18 +79,28 @@ public static class Quantizer
             PerplexityAfter = outcome.Perplexity?.After,
             MemoryBytesBefore = outcome.Cost.Before.Bytes(model.Weights.Dtype),
             MemoryBytesAfter = outcome.Cost.After.Bytes(model.Weights.Dtype),
+            TokensPerSecondBefore = Speed([outcome.Cost.Before.Milliseconds]),
+            TokensPerSecondAfter = Speed([outcome.Cost.After.Milliseconds]),
             Linears = outcome.Linears,
         });
     }
 
     private static QuantizationReport Finish(QuantizeOptions options, QuantizedCheckpointWriter writer, QuantizationReport report)
     {
+        options.Working?.Report("files");
         var folder = writer.Seal(options.Layout is { } layout ? (from, to) => QuantizedExport.Write(from, to, layout, overwrite: true) : null);
         report = report with { FileBytesAfter = Directory.EnumerateFiles(folder, "*.safetensors").Sum(file => new FileInfo(file).Length) };
         AtomicFile.WriteAllBytes(Path.Combine(folder, QuantizationReport.FileName), report.ToJson());
         writer.Complete();
         options.Progress?.Report(1);
-        return report;
+        return report with { PeakResidentBytes = PeakResident() };
+    }
+
+    /// <summary>Null where the system does not say.</summary>
+    private static long? PeakResident()
+    {
+        using var self = Process.GetCurrentProcess();
+        return self.PeakWorkingSet64 is > 0 and var bytes ? bytes : null;
     }
 
     /// <summary>Refuses now what could not be written in a layout of other libraries after hours of work.</summary>
@@ -176,7 +194,7 @@ public static class Quantizer
         EvaluationTokens = heldOut?.Rows.Sum(row => row.Length - 1L) ?? 0,
         FileBytesBefore = model.FileBytes,
         Linears = [],
-        Notes = [.. findings.Select(finding => $"{finding.Message} ({finding.Rule})")],
+        Notes = [.. findings.Select(finding => $"{finding.Message} ({finding.Rule})"), .. heldOut is null ? [NoPerplexity] : Array.Empty<string>()],
     };
 
     private static double? Speed(IEnumerable<double> milliseconds) => milliseconds.ToList() is var all && all.All(ms => ms > 0) ? 1000 / all.Sum() : null;

@@ -25,20 +25,22 @@ internal sealed class TrainedQuantizer(QuantizeOptions options, CalibrationSet t
     public sealed record Outcome(IReadOnlyList<LinearReport> Linears, UnitCost Cost, (double Before, double After)? Perplexity);
 
     /// <summary>Trains, writes every part, and measures.</summary>
-    /// <exception cref="InvalidInputException">The recipe asks for what does not go with training.</exception>
     /// <exception cref="GeneratedException">Training has diverged.</exception>
     public Outcome Run(QuantizedCheckpointWriter writer, CancellationToken cancellation)
     {
-        RefuseOthers();
         using var loaded = ModelLoader.Load(options.Source, new LoadOptions { Dtype = ScalarType.Float32, Device = options.Device, Trainable = true }, cancellation);
         var model = loaded.Model;
-        var size = new UnitMeasure(Values(model), 0, 0);
+        var size = new UnitMeasure(Values(model), 0, Time(model));
         double? before = heldOut is null ? null : Perplexity(model, heldOut, cancellation);
         List<(LinearSlot Slot, LinearState State)> trained;
         using (var session = new QatSession(model, options.Recipe))
         {
             var steps = options.Recipe.Qat!.Steps;
-            session.Train(Windows(), step => options.Progress?.Report(0.95 * step.Step / steps), cancellation);
+            session.Train(Windows(), step =>
+            {
+                options.Working?.Report(FormattableString.Invariant($"training step {step.Step} of {steps}"));
+                options.Progress?.Report(0.95 * step.Step / steps);
+            }, cancellation);
             trained = [.. session.ToStates()];
         }
 
@@ -59,23 +61,24 @@ internal sealed class TrainedQuantizer(QuantizeOptions options, CalibrationSet t
         if (embedding is not null)
             EmbeddingStage.Round(model, embedding);
         var packed = model.Linears().Select(slot => slot.Linear).OfType<QuantizedLinear>().Sum(linear => linear.Bytes);
-        var cost = new UnitCost(size, new UnitMeasure(Values(model), packed, 0).With(embedding));
+        var cost = new UnitCost(size, new UnitMeasure(Values(model), packed, Time(model)).With(embedding));
         return new Outcome(reports, cost, before is { } exact ? (exact, Perplexity(model, heldOut!, cancellation)) : null);
 
         Dictionary<string, LinearState> States(int block) =>
             trained.Where(t => t.Slot.Block == block).ToDictionary(t => t.Slot.Path, t => t.State, StringComparer.Ordinal);
     }
 
-    private static long Values(CausalModel model) => model.Parameters().Sum(p => p.Value.numel());
-
-    private void RefuseOthers()
+    /// <summary>Milliseconds of a decoded token behind the beginning of the first row.</summary>
+    private double Time(CausalModel model)
     {
-        var recipe = options.Recipe;
-        var other = recipe.Shift is not null ? "Shift" : recipe.Smooth is not null ? "Smooth" : recipe.Awq is not null ? "Awq"
-            : recipe.AutoClip is not null ? "AutoClip" : recipe.KvCache is not null ? "KvCache" : null;
-        if (other is not null)
-            throw new InvalidInputException($"Recipe '{recipe.Name}' has both Qat and {other}, which training does not carry out; quantize by {other} first or leave it out.");
+        using var scope = NewDisposeScope();
+        var row = training.Rows[0];
+        var (ids, first) = new UnitPrompt(row, model.Inputs, () => TokenBatch.LeftPadded([row], 0).ToTensor(model.Device)).FirstTokens(DecodeTime.Prompt);
+        var token = ids.narrow(1, first.Length - 1, 1).contiguous();
+        return DecodeTime.Of(model.Context, first, model.Inputs, pass => model.Prefill(ids, pass), pass => model.Decode(token, pass));
     }
+
+    private static long Values(CausalModel model) => model.Parameters().Sum(p => p.Value.numel());
 
     /// <summary>The rows one behind the other, cut into windows of the length that calibration has.</summary>
     private TokenBatches Windows()

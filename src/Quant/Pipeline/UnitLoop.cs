@@ -50,6 +50,9 @@ internal sealed class UnitLoop(
     /// <summary>Number of units.</summary>
     public int Count => model.BlockCount + 2;
 
+    /// <summary>A unit for people: "block 3 of 32".</summary>
+    public string Title(int unit) => unit == 0 ? "what is before the blocks" : unit > model.BlockCount ? "what is behind the blocks" : FormattableString.Invariant($"block {unit} of {model.BlockCount}");
+
     /// <summary>Whether a run can begin at a unit: what it runs on is there.</summary>
     public bool CanBegin(int unit) => _calibration?.CanBegin(unit) != false && _heldOut?.CanBegin(unit) != false;
 
@@ -98,7 +101,7 @@ internal sealed class UnitLoop(
         using var before = _heldOut?.Before(index, unit.Context.Device);
         using var after = _heldOut?.After(index, unit.Context.Device);
         before?.Forward(unit, cancellation);
-        var prompt = Prompt(flow, before, after);
+        var prompt = Prompt(unit, flow, before, after);
         var cost = UnitMeasure.Of(unit, prompt, model.Inputs);
         var result = _quantizer.Run(unit, flow, _ => true, cancellation);
         for (var i = 0; i < result.KvScales.Count; i++)
@@ -126,7 +129,7 @@ internal sealed class UnitLoop(
         var exact = before is null ? _heldOut?.Known : _heldOut!.Score(before, unit, cancellation);
         if (before is not null)
             store?.SavePerplexity(heldOut!, exact!.Value);
-        var prompt = Prompt(flow, before, after);
+        var prompt = Prompt(unit, flow, before, after);
         var cost = UnitMeasure.Of(unit, prompt, model.Inputs);
         var entering = _quantizer.Run(front, start, Visits(front, start), cancellation);
         var leaving = _quantizer.Run(unit, flow, Visits(unit, flow, isFirst: false), cancellation);
@@ -142,8 +145,8 @@ internal sealed class UnitLoop(
             });
     }
 
-    private static UnitPrompt? Prompt(UnitFlow? flow, HiddenStream.Stage? before, HiddenStream.Stage? after) =>
-        flow?.Prompt ?? (before ?? after)?.Inputs.Prompt;
+    private UnitPrompt Prompt(Unit unit, UnitFlow? flow, HiddenStream.Stage? before, HiddenStream.Stage? after) =>
+        flow?.Prompt ?? (before ?? after)?.Inputs.Prompt ?? SyntheticPrompt.Of(model.Structure, model.Inputs, unit.Context.Device);
 
     /// <summary>Which linears outside blocks come before and which behind only passes tell; without calibration all belong to the first.</summary>
     internal static Func<string, bool> Visits(Unit unit, UnitFlow? flow, bool isFirst = true)

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Generated.Layers;
 using Generated.Passes;
 using Generated.Quant.Layers;
@@ -13,16 +12,12 @@ namespace Generated.Quant.Pipeline;
 /// <param name="Milliseconds">Time of one decoded token.</param>
 internal sealed record UnitMeasure(long Dense, long Packed, double Milliseconds)
 {
-    private const int Prompt = 16;
-    private const int Warmup = 2;
-    private const int Steps = 7;
-
     /// <summary>Measures a unit: the median of some decode steps behind a short prompt.</summary>
     /// <param name="unit">The unit; what is before the blocks only looks rows up, and is not timed.</param>
-    /// <param name="prompt">Where a prompt is taken from; null for no time.</param>
+    /// <param name="prompt">Where a prompt is taken from.</param>
     /// <param name="scheme">The model's input scheme.</param>
-    public static UnitMeasure Of(Unit unit, UnitPrompt? prompt, IInputScheme scheme) =>
-        new(DenseIn(unit), PackedIn(unit), prompt is null ? 0 : Time(unit, prompt, scheme));
+    public static UnitMeasure Of(Unit unit, UnitPrompt prompt, IInputScheme scheme) =>
+        new(DenseIn(unit), PackedIn(unit), Time(unit, prompt, scheme));
 
     /// <summary>Memory of its weights in a model of a type.</summary>
     public long Bytes(ScalarType type) => Dense * (type is ScalarType.Float32 ? 4 : type is ScalarType.Float64 ? 8 : 2) + Packed;
@@ -44,24 +39,10 @@ internal sealed record UnitMeasure(long Dense, long Packed, double Milliseconds)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        var (input, first) = prompt.FirstTokens(Prompt);
+        var (input, first) = prompt.FirstTokens(DecodeTime.Prompt);
         if (input.dim() != 3)
             return 0;
-        using var cache = KvCache.Create(unit.Context.CacheShapes, 1, first.Length + Warmup + Steps, unit.Context.Dtype, unit.Context.Device);
-        using (var prefill = new PassContext(first, cache))
-            unit.Prefill(input, prefill).Dispose();
         var token = input.narrow(1, first.Length - 1, 1).contiguous();
-        var times = new List<double>();
-        for (var i = 0; i < Warmup + Steps; i++)
-        {
-            first = scheme.Continue(first);
-            using var pass = new PassContext(first, cache);
-            var start = Stopwatch.GetTimestamp();
-            unit.Decode(token, pass).Dispose();
-            if (i >= Warmup)
-                times.Add(Stopwatch.GetElapsedTime(start).TotalMilliseconds);
-        }
-
-        return times.Order().ElementAt(times.Count / 2);
+        return DecodeTime.Of(unit.Context, first, scheme, pass => unit.Prefill(input, pass), pass => unit.Decode(token, pass));
     }
 }
