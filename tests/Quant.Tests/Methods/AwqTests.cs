@@ -74,4 +74,21 @@ public sealed class AwqTests
 
         Assert.True(bits == 8 || clipped > 0, "nothing was clipped");
     }
+
+    /// <summary>There, activations and weights are cast to float16. Powers of two change no digit: the thresholds are the same, times the weight's.</summary>
+    [Theory]
+    [InlineData(600)] // through the Gram matrix
+    [InlineData(5)]
+    public void Defect03_AutoClip_ValuesBeyondFloat16_GiveTheThresholdsOfThoseWithin(int tokens)
+    {
+        using var scope = NewDisposeScope();
+        const float beyond = 1 << 20; // of values around 1; float16 ends at 65504
+        var (inputs, weight) = (Data.Tensor(Data.Activations(4, tokens, 64)), Data.Tensor(Data.Normal(5, 6, 64)));
+        var within = AutoClip.Thresholds(weight, inputs, Int4, new(), Rounding.ToEven);
+        var found = AutoClip.Thresholds(weight * beyond, inputs * beyond, Int4, new(), Rounding.ToEven);
+        Assert.True(inputs.mul(beyond).abs().max().item<float>() > 65504);
+        Assert.Equal((within * beyond).data<float>().ToArray(), found.data<float>().ToArray());
+        var rounded = AutoClip.Thresholds((weight * beyond).to_type(ScalarType.BFloat16), (inputs * beyond).to_type(ScalarType.BFloat16), Int4, new(), Rounding.ToEven);
+        Assert.All(rounded.data<float>().ToArray(), threshold => Assert.True(float.IsFinite(threshold) && threshold > 65504));
+    }
 }

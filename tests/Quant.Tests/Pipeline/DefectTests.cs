@@ -15,7 +15,7 @@ namespace Quant.Tests.Pipeline;
 
 /// <summary>
 /// Defects that were read in PaddleSlim's and PaddleNLP's quantization (shared/reference/paddle.md, 4f, by its numbers), as far as they
-/// belong to the pipeline: none is repeated. Number 5 is in <see cref="Quant.Tests.Calibration.CalibrationFileTests"/>.
+/// belong to the pipeline: none is repeated. Number 12 is in <see cref="ClippingTests"/>.
 /// </summary>
 public sealed class DefectTests
 {
@@ -36,6 +36,50 @@ public sealed class DefectTests
         Assert.Equal(100, record.Statistics!.TensorAbsMax);
         Assert.Equal(15, record.Statistics.Tokens);
         Assert.Equal([1, 2, 3, 4, 100], record.Sample.ToTensor().data<float>().ToArray().Distinct().Order());
+    }
+
+    /// <summary>There, padding enters every statistic. Here rows run alone and padded to one length give the same files but for the order of sums.</summary>
+    [Fact]
+    public void Defect05_RowsPaddedToOneLength_GiveWhatEachGivesAlone()
+    {
+        using var folder = new TemporaryFolder();
+        // Most of a batch is padding; the ids are far from uniform, so that zeros instead of them are seen everywhere.
+        int[][] rows = [.. Fixtures.Rows("llama", 12).Select((row, i) => i % 4 == 0 ? row : row[..(2 + i % 4)])];
+        var longest = rows.Max(row => row.Length);
+        var together = Tensors(rows, 4096, "together");
+        var alone = Tensors(rows, 1, "alone");
+        var padded = Tensors([.. rows.Select(row => (int[])[.. new int[longest - row.Length], .. row])], 4096, "padded");
+        Assert.Contains(together.Keys, name => name.EndsWith(".input_scale", StringComparison.Ordinal));
+        Assert.All(together.Keys.Order(), name => Assert.True(Apart(together[name], alone[name]) < 2e-3, $"{name} is {Apart(together[name], alone[name])} off"));
+        // Were padding seen, it would be in the scales of inputs and in the Hessians.
+        Assert.Contains(together.Keys, name => name.EndsWith(".input_scale", StringComparison.Ordinal) && Apart(together[name], padded[name]) > 1e-2);
+        Assert.Contains(together.Keys, name => name.EndsWith(".weight", StringComparison.Ordinal) && Apart(together[name], padded[name]) > 1e-2);
+
+        Dictionary<string, float[]> Tensors(int[][] tokens, int tokensPerBatch, string target)
+        {
+            File.WriteAllLines(folder["rows.jsonl"], tokens.Select(row => $"{{\"ids\": [{string.Join(", ", row)}]}}"));
+            var report = Quantizer.Run(Options("llama", "w8", folder) with
+            {
+                Target = folder[target],
+                Recipe = new() { Weights = new() { Bits = 4 }, Activations = new(), KvCache = new(), Gptq = new() },
+                CalibrationFile = folder["rows.jsonl"],
+                Calibration = new CalibrationOptions { To = 1, TokensPerBatch = tokensPerBatch },
+            });
+            using var loaded = QuantizedLoader.Load(folder[target], new LoadOptions { Dtype = torch.ScalarType.Float32 });
+            var values = new Dictionary<string, float[]>();
+            foreach (var linear in report.Linears)
+            {
+                using var weight = ((QuantizedLinear)loaded.Model.Linear(linear.Path, linear.Block).Linear).Dequantize();
+                values.Add(linear.Name + ".weight", weight.data<float>().ToArray());
+                values.Add(linear.Name + ".input_scale", [linear.InputScale!.Value]);
+            }
+
+            foreach (var (attention, i) in loaded.Model.Context.Attentions.Select((attention, i) => (attention, i)))
+                values.Add($"cache of block {i}", [.. attention.KvScales!.Keys, .. attention.KvScales.Values]);
+            return values;
+        }
+
+        static double Apart(float[] a, float[] b) => Math.Sqrt(a.Zip(b, (x, y) => Math.Pow(x - y, 2)).Sum() / b.Sum(y => (double)y * y));
     }
 
     /// <summary>There, shuffling shows every stage other samples.</summary>

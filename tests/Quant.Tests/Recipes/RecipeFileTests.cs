@@ -103,9 +103,9 @@ public sealed class RecipeFileTests
     [Theory]
     [InlineData("a8w8", 8, true, false)]
     [InlineData("a8w8c8", 8, true, true)]
-    [InlineData("weight_only_int8", 8, false, false)] // paddle.md 4f, defect 13: matched as int4 there
+    [InlineData("weight_only_int8", 8, false, false)] // matched as int4 there
     [InlineData("weight_only_int4", 4, false, false)] // the same: raised there
-    public void QuantType_SaysTheFormats(string type, int bits, bool activations, bool cache)
+    public void Defect13_QuantType_SaysTheFormats(string type, int bits, bool activations, bool cache)
     {
         var recipe = Read($$"""{"quant_type": "{{type}}", "do_gptq": true, "percdamp": 0.1}""");
 
