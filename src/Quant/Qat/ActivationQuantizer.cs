@@ -33,6 +33,7 @@ internal abstract class ActivationQuantizer : IDisposable
         {
             QatActivations.MovingAverageAbsMax => new MovingAverageActivations(rounding),
             QatActivations.Pact => new PactActivations(rounding, device),
+            QatActivations.PactMovingAverage => new PactMovingAverageActivations(rounding, device),
             _ => new LsqPlusActivations(rounding, device),
         };
 

@@ -149,4 +149,7 @@ public enum QatActivations
 
     /// <summary>Learned scale and offset (LSQ+).</summary>
     LsqPlus,
+
+    /// <summary>Learned clipping threshold, and the moving average (0.9) of the largest magnitude of what it leaves (PaddleNLP's <c>do_qat</c>).</summary>
+    PactMovingAverage,
 }

@@ -61,6 +61,31 @@ public sealed class QuantizerTests
         Assert.Equal((Sum(1.01f) - Sum(0.99f)) / 0.02, exact[0][0], 1e-3);
     }
 
+    /// <summary>paddle.md 4a: PACT and behind it the moving average of the largest magnitude, by their formulas.</summary>
+    [Fact]
+    public void PactMovingAverage_ClipsByAlpha_AndRoundsByTheAverage()
+    {
+        using var quantizer = new PactMovingAverageActivations(Rounding.ToEven, CPU);
+        Assert.Throws<InvalidOperationException>(() => quantizer.Scale);
+        using (var first = tensor(new[] { -8f, 1 }))
+            quantizer.Apply(first).Dispose();
+        Assert.Equal(8 / 127f, quantizer.Scale!.Value, 1e-7f); // both begin at the largest magnitude
+        var alpha = quantizer.Learned.Single().Value;
+        Set(alpha, 2);
+        float[] x = [-3, -1.2f, 0, 0.3f, 1.5f, 5], seed = [1, 2, 3, 4, 5, 6];
+        var (y, dx, learned) = Gradients(quantizer.Apply, [alpha], x, seed);
+        var scale = (0.9f * 8 + 2) / 1.9f / 127; // the average sees what α leaves
+        Assert.Equal(scale, quantizer.Scale!.Value, 1e-7f);
+        for (var i = 0; i < x.Length; i++)
+            Assert.Equal(MathF.Round(Math.Clamp(x[i], -2, 2) / scale) * scale, y[i], 1e-5f);
+        Assert.Equal([0, 2, 3, 4, 5, 0], dx);
+        Assert.Equal(-1 + 6, learned[0][0], 1e-5f);
+        using (no_grad())
+        using (var other = tensor(new[] { 100f }))
+            quantizer.Apply(other).Dispose();
+        Assert.Equal(scale, quantizer.Scale!.Value, 1e-7f);
+    }
+
     [Fact]
     public void LsqPlus_ActivationGradients_AreThoseOfThePaper()
     {

@@ -127,7 +127,7 @@ public sealed class RecipeChecksTests
     }
 
     [Theory]
-    [InlineData("w8", false), InlineData("w4-rtn", false), InlineData("w4-gptq", true), InlineData("w8a8", true), InlineData("kv8", true), InlineData("w8a8-smooth", true)]
+    [InlineData("w8", false), InlineData("w4-rtn", false), InlineData("w4-gptq", true), InlineData("w8a8", true), InlineData("kv8", true), InlineData("w8a8-smooth", true), InlineData("w8a8-smooth-piecewise", true)]
     public void Calibration_IsNeededWhereSomethingFollowsFromIt(string name, bool expected)
     {
         Assert.Equal(expected, NamedRecipes.Get(name).NeedsCalibration);

@@ -100,6 +100,30 @@ public sealed class RecipeFileTests
             new QuantRecipe { Awq = new() { AllLinears = true }, AutoClip = new(), Weights = new() { Bits = 4, Per = Granularity.Group } }, recipe);
     }
 
+    [Fact]
+    public void PaddleSlimsConstructors_MeanTheSame()
+    {
+        var notes = new List<string>();
+        QuantRecipe Noted(string json) => Read(json, notes.Add);
+
+        Assert.Equal(new QuantRecipe { Gptq = new(), Weights = new() { Bits = 4, Per = Granularity.Group, GroupSize = 64 } }, Noted("""{"do_gptq": true, "quant_bits": 4, "groupsize": 64}"""));
+        Assert.Equal(new QuantRecipe { Gptq = new(), Weights = new() { Bits = 4 } }, Noted("""{"do_gptq": true, "quant_bits": 4, "groupsize": -1}"""));
+        Assert.Equal(new QuantRecipe { Weights = new() { Bits = 4 } }, Noted("""{"quant_type": "weight_only_int4", "weight_bits": 4}"""));
+        Assert.Equal(new QuantRecipe { Smooth = new(), Weights = new() }, Noted("""{"smooth": true, "smooth_method": "smoothquant", "bits_length": 8}"""));
+        Assert.Equal(new QuantRecipe { Awq = new() { AllLinears = true }, Weights = new() { Bits = 4 } }, Noted("""{"smooth": true, "smooth_method": "awq", "smooth_all_linears": true, "bits_length": 4}"""));
+        Assert.Empty(notes);
+        Noted("""{"weights": {}, "smooth_method": "awq", "start_sample_step": 10000}""");
+        Assert.Equal(["'smooth_method'", "'start_sample_step'"], notes.Select(n => n.Split(' ')[0]));
+    }
+
+    /// <summary>There, PACT stands before a moving average of the largest magnitude; without activations nothing trains them.</summary>
+    [Fact]
+    public void PaddlesQat_IsPactAndAMovingAverage()
+    {
+        Assert.Equal(QatActivations.PactMovingAverage, Read("""{"quant_type": "a8w8", "do_qat": true}""").Qat!.Activations);
+        Assert.Equal(new QatOptions(), Read("""{"quant_type": "weight_only_int8", "do_qat": true}""").Qat);
+    }
+
     [Theory]
     [InlineData("a8w8", 8, true, false)]
     [InlineData("a8w8c8", 8, true, true)]
@@ -158,6 +182,16 @@ public sealed class RecipeFileTests
     [InlineData("""{"quant_round_type": 2}""", "'quant_round_type' is 2; it must be 0")]
     [InlineData("""{"quant_type": "a8w8", "quant_max_bound": 448}""", "'quant_max_bound' is 448; codes end at 127")]
     [InlineData("""{"search_alpha_min": 0.2, "smooth": {}, "search_alpha_max": 8}""", "'search_alpha_max' is 8; it must be a number from 0 to 1")]
+    [InlineData("""{"quant_type": "a8w8", "quant_bits": 4}""", "'quant_bits' is 4, but 'quant_type' says 8 bits")]
+    [InlineData("""{"quant_bits": 3}""", "'quant_bits' is 3; it must be 8 or 4")]
+    [InlineData("""{"quant_bits": 4, "weight_bits": 4}""", "'weight_bits' says again what 'quant_bits' says")]
+    [InlineData("""{"quant_bits": 4, "groupsize": 100}""", "'groupsize' is 100; it must be a multiple of 32")]
+    [InlineData("""{"quant_bits": 4, "groupsize": 64, "weight_quant_method": "groupwise"}""", "'weight_quant_method' says again what 'groupsize' says")]
+    [InlineData("""{"smooth": true, "smooth_method": "other"}""", "'smooth_method' is \"other\"; it must be \"smoothquant\" or \"awq\"")]
+    [InlineData("""{"smooth": true, "do_awq": true, "smooth_method": "awq"}""", "'smooth_method' says again what 'do_awq' says")]
+    [InlineData("""{"smooth": {}, "smooth_method": "awq"}""", "'smooth_method' says again what 'smooth' says")]
+    [InlineData("""{"smooth": true, "use_clip": true}""", "'use_clip' clips in the piecewise search there; say 'auto_clip'")]
+    [InlineData("""{"skip_linear_list": ["linear_3"]}""", "'skip_linear_list' names layers by numbers of another library; say 'keep'")]
     [InlineData("[]", "it must be a JSON object")]
     [InlineData("{", "is no JSON")]
     [InlineData("""{"name": "\ud800"}""", "not Unicode")]

@@ -10,7 +10,7 @@ namespace Generated.Quant.Recipes.Files;
 internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
 {
     private const string Shift = nameof(QuantRecipe.Shift), Smooth = nameof(QuantRecipe.Smooth), Awq = nameof(QuantRecipe.Awq),
-        AutoClip = nameof(QuantRecipe.AutoClip), Gptq = nameof(QuantRecipe.Gptq), Weights = nameof(QuantRecipe.Weights);
+        AutoClip = nameof(QuantRecipe.AutoClip), Gptq = nameof(QuantRecipe.Gptq), Weights = nameof(QuantRecipe.Weights), Qat = nameof(QuantRecipe.Qat);
 
     /// <summary>Keys that turn a method on; some are also names of own sections, which are objects.</summary>
     private static readonly Dictionary<string, string> Switches = new(StringComparer.Ordinal)
@@ -20,7 +20,7 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
         ["auto_clip"] = AutoClip,
         ["do_awq"] = Awq,
         ["do_gptq"] = Gptq,
-        ["do_qat"] = nameof(QuantRecipe.Qat),
+        ["do_qat"] = Qat,
     };
 
     /// <summary>Keys that are an own option under another name.</summary>
@@ -51,15 +51,36 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
     private static readonly string[] Special =
     [
         "quant_type", "weight_quant_method", "act_quant_method", "cachekv_quant_method", "shift_sampler", "smooth_piecewise_search",
-        "skip_list_names", "quant_round_type", "quant_max_bound", "quant_min_bound",
+        "skip_list_names", "quant_round_type", "quant_max_bound", "quant_min_bound", "smooth_method", "groupsize", "quant_bits", "weight_bits",
+        "bits_length",
     ];
+
+    private static readonly string[] BitKeys = ["quant_bits", "weight_bits", "bits_length"];
 
     /// <summary>Keys that say nothing about the result: what runs is the command's business here.</summary>
     private static readonly string[] Idle =
     [
         "do_ptq", "ptq_step", "gptq_step", "awq_step", "autoclip_step", "shift_step", "smooth_step", "smooth_sampler", "load_quant_model",
-        "do_quant_debug", "test_sample", "fp8_type", "llm_int8_threshold",
+        "do_quant_debug", "test_sample", "fp8_type", "llm_int8_threshold", "start_sample_step", "fused_qkv", "parallel_ffn", "linear_flag",
+        "norm_flag",
     ];
+
+    /// <summary>Keys that are known and mean something that a recipe cannot say so, with the reason.</summary>
+    private static readonly Dictionary<string, string> Refused = new(StringComparer.Ordinal)
+    {
+        ["sample_function"] = "is a function there; say 'shift.sampler'",
+        ["search_function"] = "is a function there; say 'smooth.search' or 'awq'",
+        ["loss_function"] = "is a function there; searches here compare squared errors of the output",
+        ["use_clip"] = "clips in the piecewise search there; say 'auto_clip'",
+        ["search_clip"] = "clips in the piecewise search there; say 'auto_clip'",
+        ["skip_norm_list"] = "names layers by numbers of another library; norms that cannot fold are known here",
+        ["skip_linear_list"] = "names layers by numbers of another library; say 'keep'",
+        ["model_config"] = "describes the model's structure; here it is known from the architecture",
+        ["hist_percent"] = "cannot be set; the observer \"histogram\" keeps 0.9999 of the magnitudes",
+        ["round_type"] = "belongs to static graphs; say 'gptq' or 'qat' for learned rounding and 'rounding' for ties",
+        ["bias_correction"] = "belongs to static graphs; 'gptq' makes up for the errors of rounding",
+        ["batch_init"] = "cannot be set; learned scales begin with the first batch",
+    };
 
     /// <summary>The own key that a key with a translation sets.</summary>
     private static readonly Dictionary<string, string> SpecialTargets = new(StringComparer.Ordinal)
@@ -69,11 +90,14 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
         ["shift_sampler"] = "shift.sampler",
         ["smooth_piecewise_search"] = "smooth.search",
         ["quant_round_type"] = "rounding",
+        ["quant_bits"] = "weights.bits",
+        ["weight_bits"] = "weights.bits",
+        ["bits_length"] = "weights.bits",
     };
 
     private readonly Dictionary<string, JsonElement> _given = new(StringComparer.Ordinal);
 
-    public static IEnumerable<string> All => Switches.Keys.Concat(Options.Keys).Concat(Special).Concat(Idle);
+    public static IEnumerable<string> All => Switches.Keys.Concat(Options.Keys).Concat(Special).Concat(Idle).Concat(Refused.Keys);
 
     /// <summary>Whether a key is Paddle's alone.</summary>
     public static bool Knows(string key) => All.Contains(key) && !Shares(key);
@@ -81,7 +105,15 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
     /// <summary>Whether a key is Paddle's as true or false, and the recipe's own as an object.</summary>
     public static bool Shares(string key) => Switches.ContainsKey(key) && RecipeSchema.Sections.Any(s => RecipeSchema.Key(s.Name) == key);
 
-    public void Add(string key, JsonElement value) => _given.Add(key, value);
+    /// <summary>Whether smoothing is by AWQ's search: there, that is a way to smooth and needs smoothing to be on.</summary>
+    private bool IsAwq => _given.ContainsKey("do_awq") || (_given.TryGetValue("smooth_method", out var method) && SmoothMethod(method));
+
+    public void Add(string key, JsonElement value)
+    {
+        if (Refused.TryGetValue(key, out var reason))
+            throw keys.Refuse(key, reason);
+        _given.Add(key, value);
+    }
 
     /// <summary>Refuses a key that sets what an own key, or another of Paddle's, sets as well: one of them would silently win.</summary>
     /// <param name="said">The own keys that the file has, as <c>smooth.alpha</c>.</param>
@@ -103,12 +135,16 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
     /// <summary>The recipe with all that was given.</summary>
     public QuantRecipe Apply(QuantRecipe recipe)
     {
-        recipe = Formats(recipe);
+        recipe = Bits(Formats(recipe));
         foreach (var (key, value) in _given)
             if (Switches.TryGetValue(key, out var name) && keys.Flag(key, value))
                 recipe = On(recipe, key, RecipeSchema.Section(name));
-        if (recipe is { Awq: not null, Smooth: not null } && _given.ContainsKey("do_awq") && _given.ContainsKey("smooth"))
-            recipe = recipe with { Smooth = null }; // There, AWQ is a way to smooth and needs smooth to be on.
+        if (_given.ContainsKey("smooth_method") && recipe.Smooth is not null && !_given.ContainsKey("smooth"))
+            throw keys.Refuse("smooth_method", "says again what 'smooth' says");
+        if (_given.ContainsKey("smooth_method"))
+            recipe = Method(recipe, "smooth_method", recipe.Smooth, recipe.Smooth, (r, _) => IsAwq ? r with { Awq = r.Awq ?? new() } : r);
+        if (recipe is { Awq: not null, Smooth: not null } && IsAwq && _given.ContainsKey("smooth"))
+            recipe = recipe with { Smooth = null };
         foreach (var (key, value) in _given)
         {
             if (Options.TryGetValue(key, out var target))
@@ -128,10 +164,14 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
         if (Options.TryGetValue(key, out var option))
         {
             // Of the smoothing that AWQ replaces, this option is AWQ's.
-            var sections = key == "smooth_all_linears" && _given.ContainsKey("do_awq") ? new[] { option.Section, Awq } : [option.Section];
+            var sections = key == "smooth_all_linears" && IsAwq ? new[] { option.Section, Awq } : [option.Section];
             return sections.Select(name => $"{RecipeSchema.Key(name)}.{RecipeSchema.Key(option.Option)}");
         }
 
+        if (key == "smooth_method")
+            return SmoothMethod(value) ? ["awq"] : [];
+        if (key == "groupsize")
+            return ["weights.per", "weights.group_size"];
         if (key == "weight_quant_method")
             return keys.Text(key, value) == "mse_channel_wise" ? ["weights.per", "weights.observer"] : ["weights.per"];
         return SpecialTargets.TryGetValue(key, out var target) ? [target] : [];
@@ -141,7 +181,12 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
     {
         if (section.Get(recipe) is not null)
             throw keys.Refuse(key, $"says again what '{RecipeSchema.Key(section.Name)}' says");
-        return section.With(recipe, section.Name == Shift && !_given.ContainsKey("shift_sampler") ? new ShiftOptions { Sampler = ShiftSampler.Ema } : section.Create());
+        return section.With(recipe, section.Name switch
+        {
+            Shift when !_given.ContainsKey("shift_sampler") => new ShiftOptions { Sampler = ShiftSampler.Ema },
+            Qat when recipe.Activations is not null => new QatOptions { Activations = QatActivations.PactMovingAverage },
+            _ => section.Create(),
+        });
     }
 
     private QuantRecipe Set(QuantRecipe recipe, string key, JsonElement value, string sectionName, string optionName)
@@ -175,6 +220,37 @@ internal sealed class PaddleKeys(RecipeKeys keys, Action<string>? note)
             _ => throw keys.Refuse("quant_type", $"is {given.GetRawText()}; it must be \"a8w8\", \"a8w8c8\", \"a8w4\", \"weight_only_int8\" or \"weight_only_int4\""),
         };
     }
+
+    /// <summary>Bits and groups of constructors; where no other key says so, they say that weights are quantized.</summary>
+    private QuantRecipe Bits(QuantRecipe recipe)
+    {
+        foreach (var key in BitKeys)
+        {
+            if (!_given.TryGetValue(key, out var value))
+                continue;
+            var bits = (int)keys.Value(RecipeSchema.Weights.First(o => o.Name == nameof(WeightFormat.Bits)), key, value);
+            if (_given.ContainsKey("quant_type") && recipe.Weights is { } format && format.Bits != bits)
+                throw keys.Refuse(key, $"is {bits}, but 'quant_type' says {format.Bits} bits");
+            recipe = recipe with { Weights = (recipe.Weights ?? new()) with { Bits = bits } };
+        }
+
+        if (!_given.TryGetValue("groupsize", out var size))
+            return recipe;
+        var weights = recipe.Weights ?? new();
+        return recipe with
+        {
+            Weights = size.ValueKind == JsonValueKind.Number && size.TryGetInt32(out var whole) && whole == -1
+                ? weights with { Per = Granularity.Channel }
+                : weights with { Per = Granularity.Group, GroupSize = (int)keys.Value(RecipeSchema.Weights.First(o => o.Name == nameof(WeightFormat.GroupSize)), "groupsize", size) },
+        };
+    }
+
+    private bool SmoothMethod(JsonElement value) => keys.Text("smooth_method", value) switch
+    {
+        "awq" => true,
+        "smoothquant" => false,
+        _ => throw keys.Refuse("smooth_method", $"is {value.GetRawText()}; it must be \"smoothquant\" or \"awq\""),
+    };
 
     private QuantRecipe Specials(QuantRecipe recipe)
     {
