@@ -1,6 +1,7 @@
 using Generated;
 using Generated.Quant.Calibration;
 using Quant.Tests.Methods;
+using Quant.Tests.Observers;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -51,6 +52,34 @@ public sealed class ChannelStatisticsTests
         }
 
         Assert.Equal(found.AbsMax.Max(), found.TensorAbsMax);
+    }
+
+    /// <summary>Both samplers on the observers' adversarial data: every batch (multi-step), and the bias-corrected moving average of batch means (EMA).</summary>
+    [Theory]
+    [MemberData(nameof(ObserverTests.Sets), MemberType = typeof(ObserverTests))]
+    public void MultiStepAndEma_OfAdversarialData_EqualPlainLoops(string set)
+    {
+        const int Width = 4, Size = 37;
+        var values = ObserverTests.Values(set);
+        var rows = Enumerable.Range(0, 200).Select(r => Enumerable.Range(0, Width).Select(c => c == 2 ? 0 : values[(r * Width + c) % values.Length] * (c + 1)).ToArray()).ToArray();
+        var found = Batched(rows, Size);
+        for (var c = 0; c < Width; c++)
+        {
+            var channel = rows.Select(r => (double)r[c]).ToArray();
+            var largest = channel.Max(Math.Abs);
+            Assert.Equal(channel.Min(), found.Min[c]);
+            Assert.Equal(channel.Max(), found.Max[c]);
+            Assert.Equal(largest, found.AbsMax[c]);
+            Assert.Equal(channel.Average(), found.Mean[c], largest * 1e-6);
+            Assert.Equal(channel.Average(Math.Abs), found.AbsMean[c], largest * 1e-6);
+            // Weights 0.98^(n − 1 − i) of n batches, divided by their sum.
+            var means = channel.Chunk(Size).Select(batch => batch.Average()).Reverse().ToArray();
+            var weights = means.Select((_, i) => Math.Pow(0.98, i)).ToArray();
+            Assert.Equal(means.Zip(weights, (m, w) => m * w).Sum() / weights.Sum(), found.Ema[c], largest * 1e-6);
+        }
+
+        Assert.Equal(0, found.AbsMax[2]);
+        Assert.Equal(0, found.Ema[2]);
     }
 
     [Fact]
@@ -113,6 +142,7 @@ public sealed class ChannelStatisticsTests
     [Theory]
     [InlineData(float.NaN, "NaN")]
     [InlineData(float.PositiveInfinity, "infinity")]
+    [InlineData(float.NegativeInfinity, "infinity")]
     public void Add_NotFinite_IsRefusedWithItsChannel(float value, string word)
     {
         using var rows = zeros(3, 4);

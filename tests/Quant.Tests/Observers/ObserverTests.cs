@@ -11,7 +11,7 @@ public sealed class ObserverTests
 {
     public static TheoryData<string> Sets() => ["normal", "heavy", "outlier", "one-sided", "negative", "constant", "zero", "tiny", "huge", "single", "mixed"];
 
-    private static float[] Values(string set)
+    internal static float[] Values(string set)
     {
         var random = new Random(7);
         float[] Draw(Func<float> value) => [.. Enumerable.Range(0, 6000).Select(_ => value())];
@@ -185,6 +185,82 @@ public sealed class ObserverTests
                     alone.Add(part);
                 Assert.Equal(alone.Threshold(), found[i]);
             }
+        }
+    }
+
+    /// <summary>Sections of adversarial data, each of another size, against plain loops over a section's values.</summary>
+    [Theory]
+    [MemberData(nameof(Sets))]
+    public void Sections_OfAdversarialData_EqualPlainLoops(string set)
+    {
+        const int Width = 6, Rows = 240;
+        var values = Values(set);
+        // Channel c has the set's values times c + 1, and the fourth is all zero beside whatever the others hold.
+        var rows = Enumerable.Range(0, Rows).Select(r => Enumerable.Range(0, Width).Select(c => c == 3 ? 0 : values[(r * Width + c) % values.Length] * (c + 1)).ToArray()).ToArray();
+        using var x = Data.Tensor(rows);
+        foreach (var width in new[] { 1, 2, 4 })
+        {
+            // Histograms for every candidate are slow in plain loops: divergences are compared in one width.
+            foreach (var kind in Enum.GetValues<ActivationObserver>().Where(k => k != ActivationObserver.Kl || width == 4))
+            {
+                using var observer = ThresholdObservers.CreateSections(kind, Width, width);
+                foreach (var part in x.split(80))
+                    observer.Add(part);
+                var found = observer.Thresholds();
+                for (var i = 0; i < found.Length; i++)
+                    AssertPlain(kind, [.. rows.Select(row => row[(i * width)..Math.Min(Width, (i + 1) * width)])], found[i]);
+            }
+        }
+    }
+
+    private static void AssertPlain(ActivationObserver kind, float[][] section, double found)
+    {
+        var all = section.SelectMany(row => row).ToArray();
+        var largest = (double)all.Max(Math.Abs);
+        if (largest == 0)
+        {
+            Assert.Equal(0, found);
+            return;
+        }
+
+        switch (kind)
+        {
+            case ActivationObserver.AbsMax:
+                Assert.Equal(largest, found);
+                break;
+            case ActivationObserver.Average:
+                Assert.Equal(section.Chunk(80).Average(part => part.Max(row => (double)row.Max(Math.Abs))), found, largest * 1e-12);
+                break;
+            case ActivationObserver.Histogram:
+                var percentile = NaiveThreshold.Percentile(all, ThresholdObservers.Percentile);
+                Assert.InRange(found, percentile, percentile + largest / 2048);
+                break;
+            case ActivationObserver.Kl:
+                Assert.Equal(NaiveThreshold.Kl(all), found, largest * 1e-9);
+                break;
+            default:
+                var squared = kind == ActivationObserver.Mse;
+                var tolerance = squared ? Math.Pow(largest / 16384, 2) : largest / 16384;
+                Assert.InRange(NaiveThreshold.Error(all, found, squared), 0, NaiveThreshold.LeastError(all, squared) * 1.02 + tolerance);
+                break;
+        }
+    }
+
+    [Theory]
+    [InlineData(float.NaN, "NaN")]
+    [InlineData(float.PositiveInfinity, "infinity")]
+    [InlineData(float.NegativeInfinity, "infinity")]
+    public void Sections_NotFiniteInAnyOfThem_IsAClearError(float value, string word)
+    {
+        foreach (var kind in Enum.GetValues<ActivationObserver>())
+        {
+            using var observer = ThresholdObservers.CreateSections(kind, 6, 2);
+            using var rows = ones(5, 6);
+            observer.Add(rows);
+            rows[2, 5] = value;
+            Assert.Contains(word, Assert.Throws<InvalidInputException>(() => observer.Add(rows)).Message, StringComparison.Ordinal);
+            using var empty = ThresholdObservers.CreateSections(kind, 6, 2);
+            Assert.Contains("no calibration tokens", Assert.Throws<InvalidInputException>(empty.Thresholds).Message, StringComparison.Ordinal);
         }
     }
 }
