@@ -219,6 +219,23 @@ public sealed class ExchangeTests
         Assert.Contains("neither 4 nor 8", Assert.Throws<InvalidInputException>(() => ModelLoader.Load(folders["out"])).Message);
     }
 
+    [Theory]
+    [InlineData("gptq", "checkpoint_format", "marlin", "is neither 'gptq' nor 'gptq_v2'")]
+    [InlineData("awq", "version", "gemv", "is not 'gemm'")]
+    public void UnknownVariants_AreRefused(string layout, string key, string value, string reason)
+    {
+        using var folders = new Folders();
+        using (var sample = new QuantizedSample("llama", Kinds["groups, asymmetric"]))
+            sample.Write(folders["own"]);
+        QuantizedExport.Write(folders["own"], folders["out"], layout);
+        var (config, _) = Read(folders["out"]);
+        config["quantization_config"]![key] = value;
+        File.WriteAllText(Path.Combine(folders["out"], "config.json"), config.ToJsonString());
+        var message = Assert.Throws<InvalidInputException>(() => ModelLoader.Load(folders["out"])).Message;
+        Assert.Contains(key, message);
+        Assert.Contains(reason, message);
+    }
+
     private static void Refused(string layout, string reason, SampleOptions options)
     {
         using var folders = new Folders();
