@@ -165,6 +165,18 @@ public sealed class QuantizeTests(ITestOutputHelper output)
             && Directory.EnumerateFiles(folder["whole"]).All(file => File.ReadAllBytes(file).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(target, Path.GetFileName(file)))));
     }
 
+    /// <summary>A bar of the independent reference (7.98; 7.866 there), by the two commands that a user types, each in a process of its own.</summary>
+    [SkippableFact]
+    public async Task QuantizeAndEvaluate_OfARealModel_HoldTheBar()
+    {
+        using var folder = Data.Temporary();
+        var (model, text) = (Data.Shared("stories260K", "hf-outliers"), Data.Shared("text", "tinystories_excerpt.txt"));
+        await Output("quantize", model, folder["q"], "--recipe", "w4-smooth-gptq", "--group-size", "32", "--calibration", text, "--to", "0.2");
+        var score = JsonDocument.Parse(await Output("evaluate", folder["q"], "--text", text, "--from", "0.2", "--json")).RootElement;
+        Assert.InRange(score.GetProperty("perplexity").GetDouble(), 7.6, 7.98);
+        Assert.InRange(score.GetProperty("tokens").GetInt64(), 157 * 511, 158 * 511); // windows 40 to 197
+    }
+
     /// <summary>A model of N bytes and L blocks takes N/L·4 beyond what a process needs for a tiny one; 1 GB is what a user is told that takes.</summary>
     [SkippableFact]
     public async Task Memory_PeaksAtAFewBlocks_NotAtTheModel()
@@ -251,8 +263,28 @@ public sealed class QuantizeTests(ITestOutputHelper output)
         }
     }
 
-    /// <summary>The command in a process of its own.</summary>
+    /// <summary>What the command writes in a process of its own; it has to succeed.</summary>
+    private static async Task<string> Output(params string[] args)
+    {
+        using var process = Launch(args);
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, $"exit code {process.ExitCode}: {await error}");
+        return await output;
+    }
+
+    /// <summary>The command in a process of its own, its output dropped.</summary>
     private static Process Start(string[] args)
+    {
+        var process = Launch(args);
+        process.OutputDataReceived += (_, _) => { };
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        return process;
+    }
+
+    private static Process Launch(string[] args)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet")
         {
@@ -262,12 +294,7 @@ public sealed class QuantizeTests(ITestOutputHelper output)
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "generated.dll"));
         foreach (var arg in args)
             start.ArgumentList.Add(arg);
-        var process = Process.Start(start)!;
-        process.OutputDataReceived += (_, _) => { };
-        process.ErrorDataReceived += (_, _) => { };
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        return process;
+        return Process.Start(start)!;
     }
 
     /// <summary>A LLaMA with random weights.</summary>
