@@ -11,7 +11,7 @@ using static TorchSharp.torch;
 namespace Generated.Benchmarks;
 
 /// <summary>
-/// All linears of one decoding step of a LLaMA shape, random weights, in interleaved rounds of one run: <c>linears [--in 2048]
+/// All linears of one decoding step of a LLaMA shape, random weights, and a plain read of memory, in interleaved rounds of one run: <c>linears [--in 2048]
 /// [--kv 256] [--ffn 5632] [--layers 22] [--vocab 32000] [--threads N] [--rounds 15]</c>. Few distinct layers take turns; they are
 /// larger than the cache.
 /// </summary>
@@ -38,7 +38,8 @@ internal static unsafe class DecodeLinearsBench
         ];
         var matrices = Enumerable.Repeat(layer, DistinctLayers).SelectMany(shapes => shapes).Append((Out: options.Vocab, options.In)).ToArray();
         var order = Enumerable.Range(0, options.Layers * layer.Length).Select(i => i % (matrices.Length - 1)).Append(matrices.Length - 1).ToArray();
-        var systems = Systems(matrices, order, memory);
+        var read = new PlainRead(memory);
+        List<System> systems = [.. Systems(matrices, order, memory), new System("plain read", PlainRead.ColdBytes, read.Run)];
         for (var round = -3; round < options.Rounds; round++)
         {
             foreach (var system in systems)
@@ -50,13 +51,15 @@ internal static unsafe class DecodeLinearsBench
             }
         }
         var reference = Median(systems[0].Seconds);
+        var bandwidth = PlainRead.ColdBytes / Median(systems[^1].Seconds);
         Console.WriteLine($"{order.Length} linears of one step, {order.Sum(i => (long)matrices[i].Out * matrices[i].In) / 1e6:0} M weights, {options.Threads} threads, path {Cpu.Path}");
-        Console.WriteLine($"{"",-28} {"ms",8} {"best",8} {"steps/s",8} {"GB/s",6} {"× libtorch fp32",16} {"of best",8}");
+        Console.WriteLine($"{"",-28} {"ms",8} {"best",8} {"steps/s",8} {"GB/s",6} {"of read",8} {"× libtorch fp32",16} {"of best",8}");
         foreach (var system in systems)
         {
             var median = Median(system.Seconds);
+            var ratio = system == systems[^1] ? "" : string.Create(CultureInfo.InvariantCulture, $"{reference / median,16:0.00} {systems[0].Seconds.Min() / system.Seconds.Min(),8:0.00}");
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"{system.Name,-28} {median * 1e3,8:0.0} {system.Seconds.Min() * 1e3,8:0.0} {1 / median,8:0.0} {system.Bytes / median / 1e9,6:0.0} {reference / median,16:0.00} {systems[0].Seconds.Min() / system.Seconds.Min(),8:0.00}"));
+                $"{system.Name,-28} {median * 1e3,8:0.0} {system.Seconds.Min() * 1e3,8:0.0} {1 / median,8:0.0} {system.Bytes / median / 1e9,6:0.0} {system.Bytes / median / bandwidth,8:0%} {ratio}"));
         }
         return 0;
     }

@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
 using Generated.Kernels;
 using Generated.Native;
 using Generated.Quant.Kernels;
@@ -17,7 +16,7 @@ namespace Generated.Benchmarks;
 /// </summary>
 internal static unsafe class KernelBench
 {
-    private const long ColdBytes = 192L << 20; // several times any L3 that this is likely to meet
+    private const long ColdBytes = PlainRead.ColdBytes;
 
     private sealed record Case(string Name, long BytesPerCall, int Copies, Action<int> Call)
     {
@@ -114,13 +113,8 @@ internal static unsafe class KernelBench
 
     private static Case Read(BenchMemory memory)
     {
-        var floats = ColdBytes / sizeof(float);
-        var buffer = memory.Random(floats);
-        return new Case("plain read", ColdBytes, 1, _ =>
-        {
-            var job = new ReadJob { Source = buffer, Length = floats, Chunks = 64 };
-            ThreadTeam.Shared.Run(ref job, job.Chunks);
-        });
+        var read = new PlainRead(memory);
+        return new Case("plain read", ColdBytes, 1, _ => read.Run());
     }
 
     private static double Time(Case one, int rows)
@@ -153,27 +147,4 @@ internal static unsafe class KernelBench
     private static nint Address(Tensor tensor) => (nint)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
 
     private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
-
-    private struct ReadJob : ITeamJob
-    {
-        public float* Source;
-        public long Length;
-        public int Chunks;
-        public float Sink;
-
-        public void Execute(int chunk)
-        {
-            float* p = Source + Length / Chunks * chunk, end = p + Length / Chunks;
-            Vector256<float> a = default, b = default, c = default, d = default;
-            for (; p < end; p += 32)
-            {
-                a += Vector256.Load(p);
-                b += Vector256.Load(p + 8);
-                c += Vector256.Load(p + 16);
-                d += Vector256.Load(p + 24);
-            }
-            if (Vector256.Sum(a + b + c + d) == 0.5f)
-                Sink = 1; // never, but the loads cannot be dropped
-        }
-    }
 }
