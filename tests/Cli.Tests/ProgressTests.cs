@@ -1,3 +1,4 @@
+using Generated.Architectures;
 using Generated.Checkpoints;
 using Generated.Cli;
 using Generated.Cli.Commands;
@@ -26,6 +27,7 @@ public sealed class ProgressTests
     [Fact]
     public void Verifying_ReportsUpToTheEnd()
     {
+        ArchitectureRegistry.Register(Generated.Models.GeneratedArchitectures.All);
         using var golden = Checkpoint.Open(Data.Fixture("llama", "golden.safetensors"));
         using var loaded = ModelLoader.Load(Data.Fixture("llama"));
         var shares = new Shares();

@@ -88,8 +88,9 @@ public sealed class MemoryTests
         using (ModelLoader.Load(folder["model"], new LoadOptions { Dtype = ScalarType.Float32, Progress = progress }))
         {
             Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - managed, 0, size / 10);
-            Assert.InRange(NativeHeap.BytesInUse() - before, size * 0.95, size * 1.05);
-            Assert.InRange(peak - before, size * 0.95, size * 1.1);
+            // A second copy of anything large would be far above; the runtime itself takes a few MB at times.
+            Assert.InRange(NativeHeap.BytesInUse() - before, size * 0.95, size + AllowedGrowth);
+            Assert.InRange(peak - before, size * 0.95, size * 1.05 + AllowedGrowth);
             Assert.InRange(samples, 50, int.MaxValue);
         }
 

@@ -11,7 +11,7 @@ namespace Quant.Tests.Calibration;
 /// <summary>Calibration files: windows as evaluation cuts them, every form of row, padding that nothing sees.</summary>
 public sealed class CalibrationFileTests
 {
-    private static readonly ITokenizer Tokenizer = TokenizerLoader.Load(Stories.Fixture("../../assets/demo"));
+    private static readonly ITokenizer Tokenizer = TokenizerLoader.Load(Stories.Demo);
 
     [Theory]
     [InlineData(0, 0.2)]

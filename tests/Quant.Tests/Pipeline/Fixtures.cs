@@ -56,6 +56,26 @@ internal static class Fixtures
         return model.Full(ids, pass);
     }
 
+    /// <summary>Logits behind a row and behind each of some more tokens, by one full pass, and by a prefill of the row and decode steps.</summary>
+    public static (torch.Tensor Full, torch.Tensor Steps) BothPaths(Generated.Architectures.CausalModel model, int[] row, int[] more)
+    {
+        using var noGrad = torch.no_grad();
+        var full = Logits(model, TokenBatch.LeftPadded([[.. row, .. more]], 0)).narrow(1, row.Length - 1, more.Length + 1);
+        using var cache = model.NewCache(1, row.Length + more.Length);
+        var inputs = model.Inputs.Prompt(TokenBatch.LeftPadded([row], 0));
+        var logits = new List<torch.Tensor>();
+        using (var pass = new PassContext(inputs, cache))
+            logits.Add(model.Prefill(TokenBatch.LeftPadded([row], 0).ToTensor(model.Device), pass));
+        foreach (var token in more)
+        {
+            inputs = model.Inputs.Continue(inputs);
+            using var pass = new PassContext(inputs, cache);
+            logits.Add(model.Decode(TokenBatch.LeftPadded([[token]], 0).ToTensor(model.Device), pass));
+        }
+
+        return (full, torch.cat(logits, 1));
+    }
+
     /// <summary>‖a − b‖ / ‖b‖.</summary>
     public static double Distance(torch.Tensor actual, torch.Tensor expected) =>
         ((actual - expected).norm() / expected.norm()).item<float>();

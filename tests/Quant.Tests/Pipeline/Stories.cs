@@ -11,6 +11,9 @@ internal static class Stories
 
     public static string Fixture(string name) => Path.Combine(RecordedFixtures.Root, name);
 
+    /// <summary>The demo's model, with its tokenizer.</summary>
+    public static string Demo => Path.Combine(Root, "assets", "demo");
+
     private static string Shared(params string[] parts)
     {
         var shared = Environment.GetEnvironmentVariable("GENERATED_SHARED") is { Length: > 0 } given ? given : Path.Combine(Root, "..", "shared");
