@@ -24,22 +24,7 @@ public sealed unsafe class MatMulTests
             var x = StoredWeights.Values(random, rows * inWidth, 1 / scale);
             var bias = random.Next(2) == 0 ? null : StoredWeights.Values(random, outWidth, 1);
             var y = Multiply(format, stored, x, bias, rows, inWidth, outWidth, Team);
-            for (var row = 0; row < rows; row++)
-            {
-                for (var output = 0; output < outWidth; output++)
-                {
-                    double sum = bias?[output] ?? 0, magnitude = Math.Abs(sum);
-                    for (var k = 0; k < inWidth; k++)
-                    {
-                        var product = w[output * inWidth + k] * x[row * inWidth + k];
-                        sum += product;
-                        magnitude += Math.Abs(product);
-                    }
-
-                    Assert.True(Math.Abs(y[row * outWidth + output] - sum) <= (inWidth + 2) * Math.ScaleB(1, -23) * magnitude,
-                        $"{format} [{rows}, {inWidth}] → {outWidth}: {y[row * outWidth + output]} for {sum} at ({row}, {output})");
-                }
-            }
+            StoredWeights.AssertProduct(w, x, bias, y, rows, inWidth, outWidth, $"{format}");
         }
     }
 

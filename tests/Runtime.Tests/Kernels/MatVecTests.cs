@@ -34,21 +34,7 @@ public sealed unsafe class MatVecTests
             foreach (var path in new[] { KernelPath.Portable, Cpu.Path })
             {
                 var y = Multiply(path, format, stored, x, bias, rows, inWidth, outWidth, Team);
-                for (var row = 0; row < rows; row++)
-                {
-                    for (var output = 0; output < outWidth; output++)
-                    {
-                        double sum = bias?[output] ?? 0, magnitude = Math.Abs(sum);
-                        for (var k = 0; k < inWidth; k++)
-                        {
-                            var product = w[output * inWidth + k] * x[row * inWidth + k];
-                            sum += product;
-                            magnitude += Math.Abs(product);
-                        }
-                        Assert.True(Math.Abs(y[row * outWidth + output] - sum) <= (inWidth + 2) * Math.ScaleB(1, -23) * magnitude,
-                            $"{path} {format} [{rows}, {inWidth}] → {outWidth}: {y[row * outWidth + output]} for {sum} at ({row}, {output})");
-                    }
-                }
+                StoredWeights.AssertProduct(w, x, bias, y, rows, inWidth, outWidth, $"{path} {format}");
             }
         }
     }

@@ -29,4 +29,25 @@ internal static class StoredWeights
             values[i] = (random.NextSingle() * 2 - 1) * scale * (random.Next(50) == 0 ? 100 : 1);
         return values;
     }
+
+    /// <summary>Compares y = x · Wᵀ + b with sums in double: |Δy| ≤ (width + 2) · 2⁻²³ · Σ|w·x|.</summary>
+    public static void AssertProduct(double[] weights, float[] x, float[]? bias, float[] y, int rows, int inWidth, int outWidth, string what)
+    {
+        for (var row = 0; row < rows; row++)
+        {
+            for (var output = 0; output < outWidth; output++)
+            {
+                double sum = bias?[output] ?? 0, magnitude = Math.Abs(sum);
+                for (var k = 0; k < inWidth; k++)
+                {
+                    var product = weights[output * inWidth + k] * x[row * inWidth + k];
+                    sum += product;
+                    magnitude += Math.Abs(product);
+                }
+
+                Assert.True(Math.Abs(y[row * outWidth + output] - sum) <= (inWidth + 2) * Math.ScaleB(1, -23) * magnitude,
+                    $"{what} [{rows}, {inWidth}] → {outWidth}: {y[row * outWidth + output]} for {sum} at ({row}, {output})");
+            }
+        }
+    }
 }

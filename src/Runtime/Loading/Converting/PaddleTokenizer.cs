@@ -5,7 +5,8 @@ namespace Generated.Loading.Converting;
 
 /// <summary>
 /// A family's tokenizer in both worlds: the file of its vocabulary (<c>resource_files_names</c> in PaddleNLP's
-/// paddlenlp/transformers/*/tokenizer.py, read in 2.7 and 3.0) and its class.
+/// paddlenlp/transformers/*/tokenizer.py) and its class. Those of Baichuan and OPT, which have no such file, follow from the models
+/// that PaddleNLP makes of them.
 /// </summary>
 /// <param name="PaddleClass">PaddleNLP's class.</param>
 /// <param name="HuggingFaceClass">The class that Hugging Face's files name.</param>
