@@ -65,7 +65,7 @@ internal static class DTypeSupport
         using var ids = tensor(new long[] { 1, 3 }, device: device);
         var x = table.index_select(0, ids);
         var weight = ones(8, dtype: type, device: device);
-        var normed = nn.functional.layer_norm(x, [8], weight, weight, 1e-5) + (x * x.square().mean([-1], keepdim: true).rsqrt());
+        var normed = nn.functional.layer_norm(x, [8], weight, weight, 1e-5) + (x * x.Squared().mean([-1], keepdim: true).rsqrt());
         var hidden = nn.functional.gelu(nn.functional.linear(normed, table, weight)) * nn.functional.silu(x);
         var heads = hidden.reshape(1, 2, 2, 4).transpose(1, 2);
         var attended = matmul(softmax(matmul(heads, heads.transpose(2, 3)), -1), heads);
