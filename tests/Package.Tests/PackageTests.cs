@@ -28,20 +28,7 @@ public sealed partial class PackageTests(PackedPackages packages)
         var program = packages.NewFolder("user");
         var source = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Programs", "Mistral.cs.txt"));
         File.WriteAllText(Path.Combine(program, "Program.cs"), source);
-        File.WriteAllText(Path.Combine(program, "User.csproj"), $"""
-            <Project Sdk="Microsoft.NET.Sdk">
-              <PropertyGroup>
-                <OutputType>Exe</OutputType>
-                <TargetFramework>net10.0</TargetFramework>
-                <Nullable>enable</Nullable>
-                <ImplicitUsings>enable</ImplicitUsings>
-                <CreateHardLinksForCopyLocalIfPossible>true</CreateHardLinksForCopyLocalIfPossible>
-              </PropertyGroup>
-              <ItemGroup><PackageReference Include="Generated.Models" Version="{packages.Version}" /></ItemGroup>
-            </Project>
-            """);
-        Dotnet(program, $"restore --source \"{packages.Feed}\" --source https://api.nuget.org/v3/index.json");
-        Dotnet(program, "build --no-restore");
+        Build(program, "Generated.Models");
         Assert.Equal("correct", Dotnet(program, "bin/Debug/net10.0/User.dll").Trim());
 
         // The same program with one width wrong: one error, at that line, and no page of others.
@@ -93,22 +80,7 @@ public sealed partial class PackageTests(PackedPackages packages)
             """;
         var program = packages.NewFolder("recipes");
         File.WriteAllText(Path.Combine(program, "Program.cs"), Recipes);
-        File.WriteAllText(Path.Combine(program, "User.csproj"), $"""
-            <Project Sdk="Microsoft.NET.Sdk">
-              <PropertyGroup>
-                <OutputType>Exe</OutputType>
-                <TargetFramework>net10.0</TargetFramework>
-                <Nullable>enable</Nullable>
-                <CreateHardLinksForCopyLocalIfPossible>true</CreateHardLinksForCopyLocalIfPossible>
-              </PropertyGroup>
-              <ItemGroup>
-                <PackageReference Include="Generated.Models" Version="{packages.Version}" />
-                <PackageReference Include="Generated.Quant" Version="{packages.Version}" />
-              </ItemGroup>
-            </Project>
-            """);
-        Dotnet(program, $"restore --source \"{packages.Feed}\" --source https://api.nuget.org/v3/index.json");
-        Dotnet(program, "build --no-restore");
+        Build(program, "Generated.Models", "Generated.Quant");
         Assert.Equal("Llama.Head", Dotnet(program, "bin/Debug/net10.0/User.dll").Trim());
 
         File.WriteAllText(Path.Combine(program, "Program.cs"), Recipes.Replace("Llama>", "ChatGlm>", StringComparison.Ordinal).Replace("Llama.Paths", "ChatGlm.Paths", StringComparison.Ordinal));
@@ -128,6 +100,17 @@ public sealed partial class PackageTests(PackedPackages packages)
         var program = packages.NewFolder("readme");
         File.WriteAllText(Path.Combine(program, "Tiny.cs"), files[0].Groups[1].Value);
         File.WriteAllText(Path.Combine(program, "Program.cs"), files[1].Groups[1].Value);
+        Build(program, "Generated.Models");
+
+        var lines = Dotnet(program, "bin/Debug/net10.0/User.dll").Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+        Assert.Equal(["full", "prefill", "decode"], lines.Select(line => line.Split(' ')[0]));
+        Assert.All(lines, line => Assert.EndsWith("True", line.Trim(), StringComparison.Ordinal));
+    }
+
+    /// <summary>Makes a user's program of a folder's sources and builds it on packages of the feed.</summary>
+    private void Build(string program, params IReadOnlyList<string> references)
+    {
         File.WriteAllText(Path.Combine(program, "User.csproj"), $"""
             <Project Sdk="Microsoft.NET.Sdk">
               <PropertyGroup>
@@ -137,16 +120,13 @@ public sealed partial class PackageTests(PackedPackages packages)
                 <ImplicitUsings>enable</ImplicitUsings>
                 <CreateHardLinksForCopyLocalIfPossible>true</CreateHardLinksForCopyLocalIfPossible>
               </PropertyGroup>
-              <ItemGroup><PackageReference Include="Generated.Models" Version="{packages.Version}" /></ItemGroup>
+              <ItemGroup>
+                {string.Join('\n', references.Select(name => $"""<PackageReference Include="{name}" Version="{packages.Version}" />"""))}
+              </ItemGroup>
             </Project>
             """);
         Dotnet(program, $"restore --source \"{packages.Feed}\" --source https://api.nuget.org/v3/index.json");
         Dotnet(program, "build --no-restore");
-
-        var lines = Dotnet(program, "bin/Debug/net10.0/User.dll").Split('\n', StringSplitOptions.RemoveEmptyEntries);
-
-        Assert.Equal(["full", "prefill", "decode"], lines.Select(line => line.Split(' ')[0]));
-        Assert.All(lines, line => Assert.EndsWith("True", line.Trim(), StringComparison.Ordinal));
     }
 
     [GeneratedRegex(@"```csharp\n(.*?)```", RegexOptions.Singleline)]

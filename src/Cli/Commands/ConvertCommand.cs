@@ -91,15 +91,7 @@ internal static class ConvertCommand
             return;
         }
 
-        terminal.WriteJson(writer =>
-        {
-            writer.WriteString("name", difference.Name);
-            if (double.IsFinite(difference.MaxAbsolute))
-                writer.WriteNumber("max_abs", difference.MaxAbsolute);
-            else
-                writer.WriteNull("max_abs");
-            writer.WriteBoolean("ok", difference.IsOk);
-        });
+        terminal.WriteJson(writer => ComparisonJson.Write(writer, difference));
     }
 
     private static void Write(Terminal terminal, string folder, bool json)

@@ -100,12 +100,7 @@ internal static class DemoCommand
                 foreach (var result in results)
                 {
                     json.WriteStartObject();
-                    json.WriteString("name", result.Name);
-                    if (double.IsFinite(result.MaxAbsolute))
-                        json.WriteNumber("max_abs", result.MaxAbsolute);
-                    else
-                        json.WriteNull("max_abs");
-                    json.WriteBoolean("ok", result.IsOk);
+                    ComparisonJson.Write(json, result);
                     json.WriteEndObject();
                 }
 

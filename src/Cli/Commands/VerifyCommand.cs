@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using Generated.Checkpoints;
 using Generated.Verification;
 using TorchSharp;
@@ -65,20 +64,8 @@ internal static class VerifyCommand
 
     private static void Write(Terminal terminal, Comparison result) => terminal.WriteJson(json =>
     {
-        json.WriteString("name", result.Name);
-        WriteNumber(json, "max_abs", result.MaxAbsolute);
-        WriteNumber(json, "max_rel", result.MaxRelative);
-        json.WriteBoolean("ok", result.IsOk);
+        ComparisonJson.Write(json, result, relative: true);
         if (result.Note is { } note)
             json.WriteString("note", note);
     });
-
-    /// <summary>JSON has no NaN: null.</summary>
-    private static void WriteNumber(Utf8JsonWriter json, string name, double value)
-    {
-        if (double.IsFinite(value))
-            json.WriteNumber(name, value);
-        else
-            json.WriteNull(name);
-    }
 }

@@ -18,6 +18,9 @@ internal readonly unsafe struct Int16Activations
     /// <summary>Values per block: rows are padded with zeros to whole blocks.</summary>
     public const int Block = 32;
 
+    /// <summary>Rows that a product makes into integers at a time, which bounds the working memory.</summary>
+    public const int MostRows = 384;
+
     private const float Levels = 32767;
     private const float Smallest = 1e-30f;
 
@@ -70,6 +73,9 @@ internal readonly unsafe struct Int16Activations
         team.Run(ref job, partition.Chunks);
         return result;
     }
+
+    /// <summary>Rows of int16 codes, a multiple of a tile's, that stay in so many bytes of cache while the weights pass by.</summary>
+    public static int RowsIn(int cacheBytes, int blocks, int tileRows) => Math.Max(tileRows, cacheBytes / (blocks * Block * sizeof(short)) / tileRows * tileRows);
 
     /// <summary>Copies a row in the given order of columns (null: its own) and pads it with zeros.</summary>
     public static void Gather(float* x, int width, int* order, float* destination, int padded)

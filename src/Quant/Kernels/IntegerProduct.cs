@@ -9,9 +9,6 @@ internal static unsafe class IntegerProduct
     private const float Largest = 127;
     private const float Lowest = -128;
 
-    /// <summary>Rows that are made into integers at a time, which bounds the working memory.</summary>
-    private const int MostRows = 384;
-
     /// <summary>Activations that stay in the second-level cache while the weights pass by.</summary>
     private const int BlockBytes = 256 * 1024;
 
@@ -20,9 +17,9 @@ internal static unsafe class IntegerProduct
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
         if (activationScale is { } given && !(given > 0 && float.IsFinite(given)))
             throw new InvalidInputException($"The activation scale {given} is not a positive number; calibrate the layer again.");
-        for (var row = 0; row < rows; row += MostRows)
+        for (var row = 0; row < rows; row += Int16Activations.MostRows)
         {
-            var count = Math.Min(MostRows, rows - row);
+            var count = Math.Min(Int16Activations.MostRows, rows - row);
             MultiplyRows(path, storage, shape, x + (long)row * shape.InWidth, bias, y + (long)row * shape.OutWidth, count, activationScale, rowScales == null ? null : rowScales + row, team);
         }
     }
@@ -136,7 +133,7 @@ internal static unsafe class IntegerProduct
         public readonly void Execute(int chunk)
         {
             int start = Partition.Start(chunk), end = Partition.End(chunk);
-            var rowsPerBlock = Math.Max(IntegerTile.Rows, BlockBytes / (Blocks * Int16Activations.Block * sizeof(short)) / IntegerTile.Rows * IntegerTile.Rows);
+            var rowsPerBlock = Int16Activations.RowsIn(BlockBytes, Blocks, IntegerTile.Rows);
             for (var row = 0; row < Rows; row += rowsPerBlock)
                 Execute(start, end, row, Math.Min(row + rowsPerBlock, Rows));
         }

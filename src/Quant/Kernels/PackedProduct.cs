@@ -7,18 +7,15 @@ namespace Generated.Quant.Kernels;
 internal static unsafe class PackedProduct<TFormat>
     where TFormat : struct, ICodeFormat
 {
-    /// <summary>Rows that are made into integers at a time, which bounds the working memory.</summary>
-    private const int MostRows = 384;
-
     /// <summary>Activations that stay in the second-level cache while the weights pass by.</summary>
     private const int BlockBytes = 384 * 1024;
 
     public static void Multiply(KernelPath path, PackedStorage storage, PackedShape shape, float* x, float* bias, float* y, int rows, ThreadTeam team)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(rows);
-        for (var row = 0; row < rows; row += MostRows)
+        for (var row = 0; row < rows; row += Int16Activations.MostRows)
         {
-            var count = Math.Min(MostRows, rows - row);
+            var count = Math.Min(Int16Activations.MostRows, rows - row);
             var activations = Int16Activations.Quantize(path, x + (long)row * shape.InWidth, count, shape.InWidth, shape.BlocksPerGroup, storage.Order, team);
             var output = y + (long)row * shape.OutWidth;
             if (storage.HalfScales)
@@ -103,7 +100,7 @@ internal static unsafe class PackedProduct<TFormat>
         {
             float* scales = stackalloc float[2 * CodeTile<TFormat>.Outputs * X.GroupsPadded];
             int start = Partition.Start(chunk), end = Partition.End(chunk);
-            var rowsPerBlock = Math.Max(CodeTile<TFormat>.Rows, BlockBytes / (X.Blocks * Int16Activations.Block * sizeof(short)) / CodeTile<TFormat>.Rows * CodeTile<TFormat>.Rows);
+            var rowsPerBlock = Int16Activations.RowsIn(BlockBytes, X.Blocks, CodeTile<TFormat>.Rows);
             for (var row = 0; row < Rows; row += rowsPerBlock)
                 Execute(start, end, row, Math.Min(row + rowsPerBlock, Rows), scales);
         }

@@ -7,46 +7,22 @@ namespace Generated.Quant.Qat;
 
 /// <summary>
 /// A learned clipping threshold α (PACT, Choi et al., 2018), for signed values: y = clip(x, −α·128/127, α), rounded to the codes −128 to
-/// 127 of the kernels. ∂y/∂α is 1 where x is above, −128/127 where it is below, 0 between. It begins at the first batch's largest magnitude.
+/// 127 of the kernels. ∂y/∂α is 1 where x is above, −128/127 where it is below, 0 between.
 /// </summary>
-internal sealed class PactActivations : ActivationQuantizer
+internal sealed class PactActivations(Rounding rounding, Device device) : ClippedActivations(device)
 {
-    private readonly Rounding _rounding;
-    private readonly Tensor _threshold;
-    private bool _isStarted;
-
-    public PactActivations(Rounding rounding, Device device)
-    {
-        _rounding = rounding;
-        _threshold = ones(1, device: device, requires_grad: true).DetachFromDisposeScope();
-    }
-
     /// <inheritdoc/>
-    public override IEnumerable<KeyValuePair<string, Tensor>> Learned => [new("activation_threshold", _threshold)];
-
-    /// <inheritdoc/>
-    public override float? Scale => _isStarted ? FakeQuantize.Int8Scale(Math.Abs(_threshold.item<float>())) : throw Unseen();
+    public override float? Scale => FakeQuantize.Int8Scale(LastThreshold);
 
     /// <inheritdoc/>
     public override Tensor Apply(Tensor x)
     {
-        if (!_isStarted)
-        {
-            var (min, max) = Range(x);
-            using var noGrad = no_grad();
-            _threshold.fill_(Math.Max(Math.Max(max, -min), 1e-6));
-            _isStarted = true;
-        }
-
-        var threshold = _threshold.abs();
+        var threshold = Threshold(x);
         const double Below = (FakeQuantize.Limit + 1.0) / FakeQuantize.Limit;
         var clipped = minimum(maximum(x, threshold * -Below), threshold);
         var scale = threshold.detach() / FakeQuantize.Limit;
-        return StraightThrough.Value(clipped, Rounder.Round(clipped / scale, _rounding) * scale);
+        return StraightThrough.Value(clipped, Rounder.Round(clipped / scale, rounding) * scale);
     }
-
-    /// <inheritdoc/>
-    public override void Dispose() => _threshold.Dispose();
 }
 
 /// <summary>

@@ -1,4 +1,3 @@
-using Generated.Quant.Methods;
 using Generated.Quant.Recipes;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -10,14 +9,9 @@ namespace Generated.Quant.Qat;
 /// <c>do_qat</c> trains: c = clip(x, −α, α), y = c rounded at the scale of <see cref="MovingAverageActivations"/> over c, with ∂y/∂c = 1
 /// everywhere, so that what the average cuts off still moves α. α begins at the first batch's largest magnitude (20 there, whatever the range).
 /// </summary>
-internal sealed class PactMovingAverageActivations(Rounding rounding, Device device) : ActivationQuantizer
+internal sealed class PactMovingAverageActivations(Rounding rounding, Device device) : ClippedActivations(device)
 {
     private readonly MovingAverageActivations _average = new(rounding);
-    private readonly Tensor _threshold = ones(1, device: device, requires_grad: true).DetachFromDisposeScope();
-    private bool _isStarted;
-
-    /// <inheritdoc/>
-    public override IEnumerable<KeyValuePair<string, Tensor>> Learned => [new("activation_threshold", _threshold)];
 
     /// <inheritdoc/>
     public override float? Scale => _average.Scale;
@@ -25,15 +19,7 @@ internal sealed class PactMovingAverageActivations(Rounding rounding, Device dev
     /// <inheritdoc/>
     public override Tensor Apply(Tensor x)
     {
-        if (!_isStarted)
-        {
-            var (min, max) = Range(x);
-            using var noGrad = no_grad();
-            _threshold.fill_(Math.Max(Math.Max(max, -min), 1e-6));
-            _isStarted = true;
-        }
-
-        var threshold = _threshold.abs();
+        var threshold = Threshold(x);
         var clipped = minimum(maximum(x, -threshold), threshold);
         return StraightThrough.Value(clipped, _average.Apply(clipped.detach()));
     }
@@ -42,6 +28,6 @@ internal sealed class PactMovingAverageActivations(Rounding rounding, Device dev
     public override void Dispose()
     {
         _average.Dispose();
-        _threshold.Dispose();
+        base.Dispose();
     }
 }

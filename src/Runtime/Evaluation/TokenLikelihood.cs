@@ -7,9 +7,6 @@ namespace Generated.Evaluation;
 /// <summary>Scores tokens by a model's logits; every perplexity is taken with it.</summary>
 internal static class TokenLikelihood
 {
-    /// <summary>Number of tokens of a batch that are scored: all real ones but each row's first.</summary>
-    public static long Count(TokenBatch batch) => Enumerable.Range(0, batch.Rows).Sum(row => (long)batch.Length - FirstReal(batch, row) - 1);
-
     /// <summary>
     /// The sum of the negative log-likelihoods of a batch's tokens, in nats: taken in float32, summed in float64, a row at a time, since
     /// likelihoods are as large as the logits. NaN where the logits are.

@@ -64,10 +64,10 @@ internal unsafe struct MatMulJob<TStored, TElement> : ITeamJob
 
         // The next tile comes from memory while this one is multiplied.
         byte* next = (byte*)(weights + (long)MatMulTile.Outputs * Columns.InWidth), nextEnd = next + width * sizeof(TStored);
-        var lines = LineBytes * ((width * sizeof(TStored) / LineBytes + rows / MatMulTile.Rows) / Math.Max(1, rows / MatMulTile.Rows));
+        var bytesPerTile = LineBytes * (width * sizeof(TStored) / LineBytes / Math.Max(1, rows / MatMulTile.Rows) + 1);
         for (; row <= rows - MatMulTile.Rows; row += MatMulTile.Rows)
         {
-            for (var end = next + lines; next < end && next < nextEnd; next += LineBytes)
+            for (var end = next + bytesPerTile; next < end && next < nextEnd; next += LineBytes)
             {
                 for (var i = 0; i < MatMulTile.Outputs; i++)
                     Sse.Prefetch1(next + (long)i * Columns.InWidth * sizeof(TStored));

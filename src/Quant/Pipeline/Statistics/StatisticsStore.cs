@@ -115,10 +115,11 @@ internal sealed class StatisticsStore
             return;
         }
 
-        var kinds = Enumerable.Range(0, _units).Select(unit => (Unit: unit, Kinds: HashedFile.Read(PathOf(unit), SavedUnit.ReadKinds))).ToList();
-        var missing = Kinds.Where(kind => kinds.Any(k => k.Kinds?.Contains(kind) == false)).ToList();
-        if (kinds.FirstOrDefault(k => k.Kinds is null) is { Kinds: null } damaged && kinds.Any(k => k.Kinds is null))
-            Remark = $"{PathOf(damaged.Unit)} is {(File.Exists(PathOf(damaged.Unit)) ? "damaged" : "missing")}; statistics are taken anew and kept in {folder}.";
+        var kinds = Enumerable.Range(0, _units).Select(unit => HashedFile.Read(PathOf(unit), SavedUnit.ReadKinds)).ToList();
+        var unread = kinds.FindIndex(found => found is null);
+        var missing = Kinds.Where(kind => kinds.Any(found => found?.Contains(kind) == false)).ToList();
+        if (unread >= 0)
+            Remark = $"{PathOf(unread)} is {(File.Exists(PathOf(unread)) ? "damaged" : "missing")}; statistics are taken anew and kept in {folder}.";
         else if (missing.Count > 0)
             Remark = $"The statistics in {folder} lack thresholds by {string.Join(" and ", missing.Select(k => k.ToString().ToLowerInvariant()))}; they are taken anew and kept there.";
         else
@@ -128,7 +129,7 @@ internal sealed class StatisticsStore
         }
 
         // What others have asked for stays.
-        Kinds = [.. Kinds.Concat(kinds.SelectMany(k => k.Kinds ?? [])).Where(Enum.IsDefined).Distinct().Order()];
+        Kinds = [.. Kinds.Concat(kinds.SelectMany(found => found ?? [])).Where(Enum.IsDefined).Distinct().Order()];
     }
 
     private string PathOf(int unit) => Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"unit.{unit:00000}.bin"));

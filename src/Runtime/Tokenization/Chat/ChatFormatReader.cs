@@ -18,7 +18,7 @@ internal static class ChatFormatReader
                 .Where(v => v.Token is not null).ToDictionary(v => v.role, v => v.Token!);
             return ChatFormat.FromTemplate(ChatTemplate.Parse(template), variables);
         }
-        if (files.TokenizerClass is "ChatGLMTokenizer" or "ChatGLMv2Tokenizer" || files.ModelType is "chatglm" or "chatglm_v2")
+        if (ChatGlm2Tokenizer.IsOf(files))
             return files.Has(ChatGlmTokenizer.FileName) ? ChatFormat.ChatGlm : ChatFormat.ChatGlm2;
         if (files.TokenizerClass == "QWenTokenizer" || files.ModelType == "qwen")
             return files.GenerationText("chat_format") == "raw" ? null : ChatFormat.ChatMl;

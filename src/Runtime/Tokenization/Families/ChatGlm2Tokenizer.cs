@@ -8,7 +8,7 @@ internal static class ChatGlm2Tokenizer
 {
     private static readonly string[] Names = ["[MASK]", "[gMASK]", "[sMASK]", "sop", "eop"];
 
-    /// <summary>Whether the files say so: Hugging Face's class and type, or PaddleNLP's.</summary>
+    /// <summary>Whether the files say so, by Hugging Face's class and type or PaddleNLP's; ChatGLM-6B says the same and has another vocabulary file.</summary>
     public static bool IsOf(TokenizerFiles files) =>
         files.TokenizerClass is "ChatGLMTokenizer" or "ChatGLMv2Tokenizer" || files.ModelType is "chatglm" or "chatglm_v2";
 
