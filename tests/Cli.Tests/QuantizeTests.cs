@@ -113,7 +113,6 @@ public sealed class QuantizeTests(ITestOutputHelper output)
         (await Run.Of("quantize", Data.Fixture("llama"), folder["r"], "--recipe", "kv8", "--calibration", calibration)).Ok();
     }
 
-    /// <summary>Points are random, of a seed that the test's output names: a part that is written, and some milliseconds after it.</summary>
     [Theory]
     [InlineData(4)]
     [InlineData(2, "--format", "gptq")]
@@ -121,29 +120,58 @@ public sealed class QuantizeTests(ITestOutputHelper output)
     public async Task Killed_AtRandomPoints_NothingHalfIsLeft_AndTheRestartGivesTheSameBytes(int times, params string[] more)
     {
         const int Blocks = 6;
-        var seed = Random.Shared.Next();
-        var random = new Random(seed);
-        output.WriteLine($"seed {seed}");
         using var folder = Data.Temporary();
         var source = Model(folder, Blocks, hidden: 64, ffn: 192);
         var calibration = Tokens(folder, 16, 24);
-        string[] Command(string target) =>
+        await Kill(folder, times, Blocks, Written, target =>
         [
             "quantize", source, folder[target], "--recipe", "w4-smooth-gptq", "--group-size", "32", "--set", "keep=[\"Llama.Head\"]", "--calibration", calibration, "--to", "0.75",
             .. more.Select(word => word == "*" ? folder[target] + ".statistics" : word),
-        ];
-        (await Run.Of(Command("whole"))).Ok();
+        ]);
+    }
+
+    /// <summary>A state behind every step, so that some kills come while one is written or takes another's place.</summary>
+    [Fact]
+    public async Task KilledInTraining_TheRestartGoesOnFromTheState_AndGivesTheSameBytes()
+    {
+        const int Steps = 24;
+        using var folder = Data.Temporary();
+        var source = Model(folder, layers: 2, hidden: 64, ffn: 192);
+        var calibration = Tokens(folder, 16, 24);
+        await Kill(folder, 3, Steps - 4, Kept, target =>
+        [
+            "quantize", source, folder[target], "--recipe", "w8a8", "--set", "weights.bits=4", "--set", "keep=[\"Llama.Head\"]", "--calibration", calibration, "--to", "0.75", "--window", "24",
+            "--set", $$"""qat={"weights": "lsq_plus", "activations": "pact_moving_average", "steps": {{Steps}}, "learning_rate": 1e-3}""", "--save-every", "1",
+        ], (step, text) => Assert.True(step == 0 || text.Contains($"went on behind step {step} of {Steps}", StringComparison.Ordinal), $"a state of step {step} was not used: {text}"));
+    }
+
+    /// <summary>
+    /// Kills a command some times and starts it again. Points are random, of a seed that the test's output names: a number of parts that
+    /// are written, and some milliseconds after it.
+    /// </summary>
+    /// <param name="folder">Where targets are.</param>
+    /// <param name="times">How often.</param>
+    /// <param name="most">Most parts that are waited for.</param>
+    /// <param name="written">How many parts of a target there are.</param>
+    /// <param name="command">The command for a target's name.</param>
+    /// <param name="restarted">Told the parts that a kill left, and what the second run wrote.</param>
+    private async Task Kill(Data.TemporaryFolder folder, int times, int most, Func<string, int> written, Func<string, string[]> command, Action<int, string>? restarted = null)
+    {
+        var seed = Random.Shared.Next();
+        var random = new Random(seed);
+        output.WriteLine($"seed {seed}");
+        await Output(command("whole"));
         var kills = 0;
         for (var i = 0; i < times; i++)
         {
             var target = $"killed{i}";
-            // The first before any part is there, wherever the process then is; the others up to the last block.
-            var (parts, delay) = i == 0 ? (0, random.Next(1000)) : (random.Next(Blocks + 1), random.Next(60));
+            // The first before any part is there, wherever the process then is; the others up to the last part.
+            var (parts, delay) = i == 0 ? (0, random.Next(1000)) : (random.Next(most + 1), random.Next(60));
             var point = $"seed {seed}: {delay} ms after {parts} parts";
             output.WriteLine(point);
-            using (var child = Start(Command(target)))
+            using (var child = Start(command(target)))
             {
-                while (!child.HasExited && Written(folder[target]) < parts)
+                while (!child.HasExited && written(folder[target]) < parts)
                     await Task.Delay(1);
                 await Task.Delay(delay);
                 child.Kill();
@@ -152,8 +180,13 @@ public sealed class QuantizeTests(ITestOutputHelper output)
                 Assert.True(child.ExitCode == 0 || !Directory.Exists(folder[target]) || IsWhole(folder[target]), $"{point}: a killed run left half a target");
             }
 
+            var left = written(folder[target]);
             if (!Directory.Exists(folder[target]))
-                (await Run.Of(Command(target))).Ok();
+            {
+                var text = await Output(command(target));
+                restarted?.Invoke(left, text);
+            }
+
             Assert.True(IsWhole(folder[target]), $"{point}: the files are others than those of a run that was not killed");
             Assert.False(Directory.Exists(folder[target] + ".partial"), point);
         }
@@ -249,6 +282,20 @@ public sealed class QuantizeTests(ITestOutputHelper output)
     }
 
     private static int Written(string target) => Directory.Exists(target + ".partial") ? Directory.EnumerateFiles(target + ".partial", "model-*.safetensors").Count() : 0;
+
+    /// <summary>The step of the state of a training; 0 where there is none.</summary>
+    private static int Kept(string target)
+    {
+        try
+        {
+            using var state = JsonDocument.Parse(File.ReadAllText(Path.Combine(target + ".partial", "work", "training", "training_state.json")));
+            return state.RootElement.GetProperty("steps").GetInt32();
+        }
+        catch (IOException)
+        {
+            return 0; // there is none, or another takes its place
+        }
+    }
 
     private static long HighWaterMark(int process)
     {

@@ -29,12 +29,13 @@ internal static class QuantizeCommand
         var format = new Option<string>("--format") { Description = "own, or for other libraries gptq or awq, which have weights only.", DefaultValueFactory = _ => Own };
         format.AcceptOnlyFromAmong([Own, .. QuantizedExport.Layouts]);
         var strict = new Option<bool>("--strict") { Description = "Fails where the result is larger or slower than before." };
+        var saveEvery = new Option<int?>("--save-every") { Description = "Training steps between states that a run which was interrupted goes on from; 0 for none. Default: by time, less than a twentieth of it.", HelpName = "n" };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replaces the target folder." };
-        var command = new Command("quantize", "Quantizes a checkpoint, one block in memory at a time. Started again after an interruption, it goes on where it stopped.")
+        var command = new Command("quantize", "Quantizes a checkpoint, one block in memory at a time (all of it, with gradients, where the recipe trains). Started again after an interruption, it goes on where it stopped.")
         {
             source, target,
         };
-        shared.AddTo(command, calibration, pack, evaluation, evaluated, statistics, set, ranks, format, strict, overwrite);
+        shared.AddTo(command, calibration, pack, evaluation, evaluated, statistics, set, ranks, format, saveEvery, strict, overwrite);
         command.SetAction((parse, cancellation) => OffThread.Run(() =>
         {
             var options = new QuantizeOptions
@@ -51,6 +52,7 @@ internal static class QuantizeCommand
                 Device = shared.Device(parse),
                 StatisticsFolder = parse.GetValue(statistics),
                 Layout = parse.GetRequiredValue(format) is var layout && layout == Own ? null : layout,
+                SaveEvery = parse.GetValue(saveEvery),
                 Overwrite = parse.GetValue(overwrite),
             };
             var report = terminal.WithProgress($"Quantizing {Path.GetFileName(Path.TrimEndingDirectorySeparator(options.Source))}", (progress, working) =>
@@ -66,6 +68,7 @@ internal static class QuantizeCommand
             "quantize ./llama ./llama-w4 --recipe w4-smooth-gptq --calibration chats.jsonl --to 1 --evaluation wiki.test.txt --strict",
             "quantize ./llama ./llama-w8a8 --recipe w8a8-smooth --set smooth.search=alpha --set keep=[\"Llama.Head\"] --calibration wiki.train.txt",
             "quantize ./llama ./llama-w4 --recipe w4-awq --calibration wiki.train.txt --statistics ./llama-statistics",
+            "quantize ./llama ./llama-w4 --recipe w8 --set weights.bits=4 --set 'qat={\"weights\":\"lsq_plus\"}' --calibration wiki.train.txt",
             "quantize ./llama ./llama-gptq --recipe w4-gptq --calibration wiki.train.txt --format gptq",
             "quantize ./llama ./llama-mine --recipe mine.json --calibration tokens.safetensors --device cuda --json");
     }
@@ -98,6 +101,8 @@ internal static class QuantizeCommand
             output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"gptq: {linear.Name}: damping {linear.Damping:g3} after {linear.Escalations} escalations, {linear.DeadColumns} dead columns"));
         foreach (var note in report.Notes)
             output.WriteLine("note: " + note);
+        if (report.Resumption is { } resumption)
+            output.WriteLine("note: " + resumption);
         if (report.Statistics is { } statistics)
             output.WriteLine("note: " + statistics);
         output.WriteLine($"All layers: {Path.Combine(options.Target, QuantizationReport.FileName)}");
@@ -115,6 +120,8 @@ internal static class QuantizeCommand
         Optional("tokens_per_second_before", report.TokensPerSecondBefore);
         Optional("tokens_per_second_after", report.TokensPerSecondAfter);
         Optional("peak_resident_bytes", report.PeakResidentBytes);
+        if (report.Resumption is { } resumption)
+            writer.WriteString("resumption", resumption);
         if (report.Statistics is { } statistics)
             writer.WriteString("statistics", statistics);
         writer.WriteStartArray("warnings");

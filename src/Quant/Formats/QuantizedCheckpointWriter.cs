@@ -45,6 +45,9 @@ public sealed class QuantizedCheckpointWriter : IDisposable
     /// <summary>Parts that are written: indices of blocks, and <see cref="Ends"/>.</summary>
     public IReadOnlySet<int> Done => _done;
 
+    /// <summary>Whether an interrupted run had left parts of another checkpoint, which are gone.</summary>
+    internal bool HasDiscarded { get; private init; }
+
     /// <summary>A folder for what a run wants to find again when it is resumed; it is gone from the result.</summary>
     public string WorkFolder { get; private init; } = "";
 
@@ -59,14 +62,19 @@ public sealed class QuantizedCheckpointWriter : IDisposable
         try
         {
             var state = Path.Combine(transaction.Folder, StateFile);
-            if (!File.Exists(state) || File.ReadAllText(state) != plan.Fingerprint)
+            var isOther = File.Exists(state) && File.ReadAllText(state) != plan.Fingerprint;
+            if (isOther || !File.Exists(state))
             {
                 Directory.Delete(transaction.Folder, recursive: true);
                 Directory.CreateDirectory(transaction.Folder);
                 AtomicFile.WriteAllBytes(state, Encoding.UTF8.GetBytes(plan.Fingerprint));
             }
 
-            var writer = new QuantizedCheckpointWriter(plan, transaction) { WorkFolder = Directory.CreateDirectory(Path.Combine(transaction.Folder, Work)).FullName };
+            var writer = new QuantizedCheckpointWriter(plan, transaction)
+            {
+                HasDiscarded = isOther,
+                WorkFolder = Directory.CreateDirectory(Path.Combine(transaction.Folder, Work)).FullName,
+            };
             for (var part = Ends; part < plan.Blocks; part++)
             {
                 if (File.Exists(writer.PathOf(part)))

@@ -52,6 +52,10 @@ public sealed record QuantizationReport
     [JsonIgnore]
     public string? Statistics { get; init; }
 
+    /// <summary>What an interrupted run of the same target was good for, in a sentence; null where there was none.</summary>
+    [JsonIgnore]
+    public string? Resumption { get; init; }
+
     /// <summary>Decoded tokens a second before, in float32, by the sum of the units' times; null where it could not be measured.</summary>
     [JsonIgnore]
     public double? TokensPerSecondBefore { get; init; }

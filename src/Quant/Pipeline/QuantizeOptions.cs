@@ -41,6 +41,12 @@ public sealed record QuantizeOptions
     /// <summary>Layout of other libraries that the result is written in, of <see cref="Formats.Exchange.QuantizedExport.Layouts"/>; null for the own format.</summary>
     public string? Layout { get; init; }
 
+    /// <summary>
+    /// For a recipe that trains: steps between two states that a run which was interrupted goes on from; 0 for none, and null to write one
+    /// by time, so that it takes less than a twentieth of the training.
+    /// </summary>
+    public int? SaveEvery { get; init; }
+
     /// <summary>Whether a target that is there is replaced.</summary>
     public bool Overwrite { get; init; }
 

@@ -34,6 +34,7 @@ public static class Quantizer
     public static QuantizationReport Run(QuantizeOptions options, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(options);
+        CheckSaveEvery(options);
         using var model = StreamedModel.Open(options.Source, options.Device);
         var findings = RecipeChecks.Check(options.Recipe, model.Structure, model.Architecture.Name, model.BlockCount);
         if (options.Layout is { } layout)
@@ -46,13 +47,18 @@ public static class Quantizer
         var store = Statistics(options, model, calibration);
         var loop = new UnitLoop(model, options.Recipe, calibration, heldOut, writer.WorkFolder, store, options.PassBegins);
         var sink = new Sink(writer, records);
-        loop.Run(First(loop, writer, records, model.BlockCount), sink, unit =>
+        var first = First(loop, writer, records, model.BlockCount);
+        loop.Run(first, sink, unit =>
         {
-            options.Working?.Report(loop.Title(unit));
+            options.Working?.Report(loop.Title(unit) + (first > 0 ? ", resumed" : ""));
             options.Progress?.Report((double)unit / loop.Count);
         }, cancellation);
 
-        return Finish(options, writer, Report(options, model, calibration, heldOut, records, sink.Report!, findings) with { Statistics = store?.Remark });
+        return Finish(options, writer, Report(options, model, calibration, heldOut, records, sink.Report!, findings) with
+        {
+            Statistics = store?.Remark,
+            Resumption = first > 0 ? $"The run went on at {loop.Title(first)}, where an interrupted one had stopped." : Discarded(writer),
+        });
     }
 
     private static StatisticsStore? Statistics(QuantizeOptions options, StreamedModel model, CalibrationSet? calibration)
@@ -82,8 +88,20 @@ public static class Quantizer
             TokensPerSecondBefore = Speed([outcome.Cost.Before.Milliseconds]),
             TokensPerSecondAfter = Speed([outcome.Cost.After.Milliseconds]),
             Linears = outcome.Linears,
+            Resumption = outcome.Resumption ?? Discarded(writer),
         });
     }
+
+    private static void CheckSaveEvery(QuantizeOptions options)
+    {
+        if (options.SaveEvery < 0)
+            throw new InvalidInputException(FormattableString.Invariant($"--save-every is {options.SaveEvery}; it has to be 0 for never, or a number of training steps."));
+        if (options.SaveEvery is not null && options.Recipe.Qat is null)
+            throw new InvalidInputException($"Recipe '{options.Recipe.Name}' does not train, and keeps each block that is done: leave --save-every out.");
+    }
+
+    private static string? Discarded(QuantizedCheckpointWriter writer) =>
+        writer.HasDiscarded ? "What an interrupted run had left was of another source, recipe or tokens; it is not used and gone." : null;
 
     private static QuantizationReport Finish(QuantizeOptions options, QuantizedCheckpointWriter writer, QuantizationReport report)
     {
@@ -157,6 +175,9 @@ public static class Quantizer
         var text = new StringBuilder();
         text.AppendLine(Manifest.LibraryVersion).AppendLine(options.Recipe.Name).AppendLine(RecipeFile.Hash(options.Recipe)).AppendLine(options.Device.ToString())
             .AppendLine(calibration?.Hash).AppendLine(heldOut?.Hash).AppendLine(CultureInfo.InvariantCulture, $"{options.Calibration.TokensPerBatch}");
+        // Training runs over the rows as one stream, cut anew.
+        if (options.Recipe.Qat is not null)
+            text.AppendLine(CultureInfo.InvariantCulture, $"{options.Calibration.Window}");
         foreach (var file in new DirectoryInfo(options.Source).EnumerateFiles().OrderBy(file => file.Name, StringComparer.Ordinal))
             text.AppendLine(CultureInfo.InvariantCulture, $"{file.Name} {file.Length} {file.LastWriteTimeUtc.Ticks}");
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));

@@ -15,17 +15,23 @@ namespace Generated.Quant.Pipeline;
 
 /// <summary>
 /// Carries out recipes that train (<c>Qat</c>): the whole model is in memory, with gradients and the optimizer's moments, and the
-/// calibration tokens are what it is trained on. An interrupted training begins anew.
+/// calibration tokens are what it is trained on. An interrupted training goes on from the last state that was written; what comes behind it
+/// (rounding, files, measuring) is done again.
 /// </summary>
 internal sealed class TrainedQuantizer(QuantizeOptions options, CalibrationSet training, CalibrationSet? heldOut)
 {
     private const int Batch = 4;
+    private const string StateFolder = "training";
 
     /// <summary>What training and rounding gave.</summary>
-    public sealed record Outcome(IReadOnlyList<LinearReport> Linears, UnitCost Cost, (double Before, double After)? Perplexity);
+    public sealed record Outcome(IReadOnlyList<LinearReport> Linears, UnitCost Cost, (double Before, double After)? Perplexity)
+    {
+        /// <summary>What an interrupted training was good for, in a sentence; null where there was none.</summary>
+        public string? Resumption { get; init; }
+    }
 
     /// <summary>Trains, writes every part, and measures.</summary>
-    /// <exception cref="GeneratedException">Training has diverged.</exception>
+    /// <exception cref="GeneratedException">Training has diverged, or its state cannot be written.</exception>
     public Outcome Run(QuantizedCheckpointWriter writer, CancellationToken cancellation)
     {
         using var loaded = ModelLoader.Load(options.Source, new LoadOptions { Dtype = ScalarType.Float32, Device = options.Device, Trainable = true }, cancellation);
@@ -33,14 +39,16 @@ internal sealed class TrainedQuantizer(QuantizeOptions options, CalibrationSet t
         var size = new UnitMeasure(Values(model), 0, Time(model));
         double? before = heldOut is null ? null : Perplexity(model, heldOut, cancellation);
         List<(LinearSlot Slot, LinearState State)> trained;
+        var steps = options.Recipe.Qat!.Steps;
+        var checkpoint = new QatCheckpoint(Path.Combine(writer.WorkFolder, StateFolder), new SaveInterval(options.SaveEvery, TimeProvider.System));
         using (var session = new QatSession(model, options.Recipe))
         {
-            var steps = options.Recipe.Qat!.Steps;
             session.Train(Windows(), step =>
             {
-                options.Working?.Report(FormattableString.Invariant($"training step {step.Step} of {steps}"));
+                var remark = checkpoint.Refusal is not null ? ", begun anew" : checkpoint.Resumed > 0 ? FormattableString.Invariant($", resumed behind step {checkpoint.Resumed}") : "";
+                options.Working?.Report(FormattableString.Invariant($"training step {step.Step} of {steps}{remark}"));
                 options.Progress?.Report(0.95 * step.Step / steps);
-            }, cancellation);
+            }, checkpoint, cancellation);
             trained = [.. session.ToStates()];
         }
 
@@ -62,7 +70,15 @@ internal sealed class TrainedQuantizer(QuantizeOptions options, CalibrationSet t
             EmbeddingStage.Round(model, embedding);
         var packed = model.Linears().Select(slot => slot.Linear).OfType<QuantizedLinear>().Sum(linear => linear.Bytes);
         var cost = new UnitCost(size, new UnitMeasure(Values(model), packed, Time(model)).With(embedding));
-        return new Outcome(reports, cost, before is { } exact ? (exact, Perplexity(model, heldOut!, cancellation)) : null);
+        return new Outcome(reports, cost, before is { } exact ? (exact, Perplexity(model, heldOut!, cancellation)) : null)
+        {
+            Resumption = checkpoint switch
+            {
+                { Refusal: { } reason } => $"The training began anew, for what an interrupted one had left is not used: {reason}",
+                { Resumed: > 0 } => FormattableString.Invariant($"The training went on behind step {checkpoint.Resumed} of {steps}, where an interrupted one had left its state."),
+                _ => null,
+            },
+        };
 
         Dictionary<string, LinearState> States(int block) =>
             trained.Where(t => t.Slot.Block == block).ToDictionary(t => t.Slot.Path, t => t.State, StringComparer.Ordinal);

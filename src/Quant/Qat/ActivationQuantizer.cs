@@ -12,6 +12,15 @@ internal abstract class ActivationQuantizer : IDisposable
     /// <summary>What is learned, by name.</summary>
     public virtual IEnumerable<KeyValuePair<string, Tensor>> Learned => [];
 
+    /// <summary>What its observers have seen, as numbers, always as many; setting them goes on from there.</summary>
+    public virtual double[] Seen
+    {
+        get => [];
+        set
+        {
+        }
+    }
+
     /// <summary>The static scale of the codes; null where every token has its own.</summary>
     /// <exception cref="InvalidOperationException">Nothing was seen yet.</exception>
     public abstract float? Scale { get; }
@@ -76,6 +85,13 @@ internal sealed class MovingAverageActivations(Rounding rounding) : ActivationQu
     private const double Decay = 0.9;
     private double _sum;
     private double _weight;
+
+    /// <inheritdoc/>
+    public override double[] Seen
+    {
+        get => [_sum, _weight];
+        set => (_sum, _weight) = (value[0], value[1]);
+    }
 
     /// <inheritdoc/>
     public override float? Scale => _weight > 0 ? FakeQuantize.Int8Scale(_sum / _weight) : throw Unseen();

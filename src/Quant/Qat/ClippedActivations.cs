@@ -12,6 +12,13 @@ internal abstract class ClippedActivations(Device device) : ActivationQuantizer
     /// <inheritdoc/>
     public override IEnumerable<KeyValuePair<string, Tensor>> Learned => [new("activation_threshold", _threshold)];
 
+    /// <inheritdoc/>
+    public override double[] Seen
+    {
+        get => [_isStarted ? 1 : 0];
+        set => _isStarted = value[0] != 0;
+    }
+
     /// <summary>The threshold as it is.</summary>
     /// <exception cref="InvalidOperationException">Nothing was seen yet.</exception>
     protected float LastThreshold => _isStarted ? Math.Abs(_threshold.item<float>()) : throw Unseen();

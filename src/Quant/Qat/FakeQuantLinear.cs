@@ -43,6 +43,13 @@ internal sealed class FakeQuantLinear : Linear
     /// <summary>What is learned beside weight and bias, by name.</summary>
     public IEnumerable<KeyValuePair<string, Tensor>> Learned => [.. _weight.Learned, .. _input?.Learned ?? []];
 
+    /// <summary>What the input's observers have seen, as numbers, always as many; setting them goes on from there.</summary>
+    public double[] Seen
+    {
+        get => _input?.Seen ?? [];
+        set => _input?.Seen = value;
+    }
+
     /// <inheritdoc/>
     public override Parameter? Bias => Inner.Bias;
 

@@ -49,6 +49,13 @@ internal sealed class LsqPlusActivations : ActivationQuantizer
     public override IEnumerable<KeyValuePair<string, Tensor>> Learned => [new("activation_scale", _scale), new("activation_offset", _offset)];
 
     /// <inheritdoc/>
+    public override double[] Seen
+    {
+        get => [_isStarted ? 1 : 0];
+        set => _isStarted = value[0] != 0;
+    }
+
+    /// <inheritdoc/>
     public override float? Scale => _isStarted ? Math.Max(Math.Abs(_scale.item<float>()), Smallest) : throw Unseen();
 
     /// <inheritdoc/>

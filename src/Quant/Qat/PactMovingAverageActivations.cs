@@ -14,6 +14,13 @@ internal sealed class PactMovingAverageActivations(Rounding rounding, Device dev
     private readonly MovingAverageActivations _average = new(rounding);
 
     /// <inheritdoc/>
+    public override double[] Seen
+    {
+        get => [.. base.Seen, .. _average.Seen];
+        set => (base.Seen, _average.Seen) = (value[..1], value[1..]);
+    }
+
+    /// <inheritdoc/>
     public override float? Scale => _average.Scale;
 
     /// <inheritdoc/>

@@ -59,12 +59,29 @@ internal sealed class QatSession : IDisposable
     public IEnumerable<KeyValuePair<string, Tensor>> Learned => _linears.SelectMany(l =>
         l.Linear.Learned.Select(p => KeyValuePair.Create(FormattableString.Invariant($"{l.Slot.Path}@{l.Slot.Block}.{p.Key}"), p.Value)));
 
+    /// <summary>What the observers of all linears have seen, one behind the other; setting it goes on from there.</summary>
+    public double[] Seen
+    {
+        get => [.. Linears.SelectMany(linear => linear.Seen)];
+        set
+        {
+            var start = 0;
+            foreach (var linear in Linears)
+            {
+                var count = linear.Seen.Length;
+                linear.Seen = value[start..(start + count)];
+                start += count;
+            }
+        }
+    }
+
     /// <summary>Makes the recipe's steps.</summary>
     /// <param name="data">Training batches.</param>
     /// <param name="onStep">Told of each step; null for nobody.</param>
+    /// <param name="checkpoint">Where the state is kept and a run that was interrupted goes on from; null for nowhere.</param>
     /// <param name="cancellation">Stops between steps.</param>
-    /// <exception cref="GeneratedException">Training has diverged.</exception>
-    public void Train(TokenBatches data, Action<TrainingStep>? onStep = null, CancellationToken cancellation = default)
+    /// <exception cref="GeneratedException">Training has diverged, or the state cannot be written.</exception>
+    public void Train(TokenBatches data, Action<TrainingStep>? onStep = null, QatCheckpoint? checkpoint = null, CancellationToken cancellation = default)
     {
         var options = new TrainingOptions
         {
@@ -75,11 +92,18 @@ internal sealed class QatSession : IDisposable
             Optimizer = new AdamWOptions { WeightDecay = 0 },
         };
         using var trainer = new Trainer(_model, data, options, Learned);
+        checkpoint?.Resume(this, trainer);
         while (!trainer.IsFinished)
         {
-            cancellation.ThrowIfCancellationRequested();
+            if (cancellation.IsCancellationRequested)
+            {
+                checkpoint?.Stopped(this, trainer);
+                throw new OperationCanceledException(cancellation);
+            }
+
             var step = trainer.Step();
             onStep?.Invoke(step);
+            checkpoint?.Made(this, trainer);
         }
     }
 

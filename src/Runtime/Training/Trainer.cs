@@ -35,6 +35,9 @@ public sealed class Trainer : IDisposable
         Optimizer = new AdamW(_parameters, options.Optimizer);
     }
 
+    /// <summary>What is trained, by name.</summary>
+    internal IReadOnlyList<KeyValuePair<string, Tensor>> Parameters => _parameters;
+
     /// <summary>The optimizer, with its state.</summary>
     public AdamW Optimizer { get; }
 
@@ -69,9 +72,15 @@ public sealed class Trainer : IDisposable
             throw new GeneratedException(FormattableString.Invariant($"Training has diverged: the loss of step {Steps + 1} is {loss}; lower --learning-rate or lengthen --warmup."));
         using var norm = GradientClip.ClipNorm(_parameters.Select(p => p.Value), _options.ClipNorm);
         Optimizer.Step(rate);
+        Changed();
+        return new TrainingStep(Steps, loss, norm.item<float>(), rate, tokens);
+    }
+
+    /// <summary>Tells the model that its weights are others now.</summary>
+    internal void Changed()
+    {
         foreach (var parameter in _model.Parameters())
             parameter.Changed();
-        return new TrainingStep(Steps, loss, norm.item<float>(), rate, tokens);
     }
 
     /// <summary>Mean cross entropy (in float32) of every token given those before it, the first of each row excepted.</summary>

@@ -34,8 +34,10 @@ public sealed class ResumeTests
 
             Assert.False(Directory.Exists(stopped.Target));
             var begun = new List<double>();
-            Quantizer.Run(stopped with { Progress = new Note(begun) });
+            var resumption = Quantizer.Run(stopped with { Progress = new Note(begun) }).Resumption;
             Assert.Equal(stop, (int)Math.Round(begun[0] * Units)); // nothing is done twice
+            string?[] places = [null, "block 1 of 3", "block 2 of 3", "block 3 of 3", "what is behind the blocks"];
+            Assert.Equal(places[stop] is { } place ? $"The run went on at {place}, where an interrupted one had stopped." : null, resumption);
             Equal(expected, Files(stopped.Target));
         }
     }
@@ -70,7 +72,7 @@ public sealed class ResumeTests
             Assert.Throws<OperationCanceledException>(() => Quantizer.Run(options with { Recipe = NamedRecipes.Get("w4-rtn", 32), Progress = progress }, source.Token));
         }
 
-        Quantizer.Run(options);
+        Assert.Contains("another source, recipe or tokens", Quantizer.Run(options).Resumption);
         Quantizer.Run(options with { Target = folder["whole"] });
         Equal(Files(folder["whole"]), Files(options.Target));
     }

@@ -51,42 +51,6 @@ public sealed class TrainedTests
         Assert.Contains("--calibration", Assert.Throws<InvalidInputException>(() => Quantizer.Run(Options(folder["q"], null, Recipe))).Message);
     }
 
-    /// <summary>Training does not go on where it stopped: it begins anew, and leaves nothing of the run before.</summary>
-    [Fact]
-    public void StoppedInTraining_ARunBeginsAnew_AndGivesTheSameBytes()
-    {
-        using var folder = new TemporaryFolder();
-        var calibration = Fixtures.Calibration("llama", folder, count: 12);
-        var recipe = Recipe with { Qat = Recipe.Qat! with { Steps = 8 } };
-        Quantizer.Run(Options(folder["whole"], calibration, recipe));
-        using (var source = new CancellationTokenSource())
-        {
-            var stop = new StopAt("training step 5 of 8", source);
-            Assert.Throws<OperationCanceledException>(() => Quantizer.Run(Options(folder["stopped"], calibration, recipe) with { Working = stop }, source.Token));
-            Assert.True(stop.Seen);
-        }
-
-        Assert.False(Directory.Exists(folder["stopped"]));
-        Quantizer.Run(Options(folder["stopped"], calibration, recipe));
-        Assert.Equal(Directory.EnumerateFiles(folder["whole"]).Select(Path.GetFileName).Order(), Directory.EnumerateFiles(folder["stopped"]).Select(Path.GetFileName).Order());
-        Assert.All(Directory.EnumerateFiles(folder["whole"]), file =>
-            Assert.True(File.ReadAllBytes(file).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(folder["stopped"], Path.GetFileName(file)))), $"{file} differs"));
-        Assert.Equal(["calibration.jsonl", "stopped", "whole"], Directory.EnumerateFileSystemEntries(folder.Path).Select(Path.GetFileName).Order());
-    }
-
-    private sealed class StopAt(string stage, CancellationTokenSource source) : IProgress<string>
-    {
-        public bool Seen { get; private set; }
-
-        public void Report(string value)
-        {
-            if (value != stage)
-                return;
-            Seen = true;
-            source.Cancel();
-        }
-    }
-
     private static QuantizeOptions Options(string target, string? calibration, QuantRecipe recipe) => new()
     {
         Source = Stories.Fixture("llama"),

@@ -121,6 +121,41 @@ public sealed class TrainerTests
         }));
     }
 
+    /// <summary>A run whose replacement was stopped between its two renames is still there; one that is damaged is never taken for a whole one.</summary>
+    [Fact]
+    public void SavedRun_HalfReplaced_IsFound_AndDamaged_IsRefused()
+    {
+        using var folder = Files.Temporary();
+        var saved = Path.Combine(folder.Path, "run");
+        using var loaded = Models.Load(Files.Fixture("llama"), trainable: true);
+        using var trainer = new Trainer(loaded.Model, new TokenBatches(Tokens, 24, 3, seed: 5), Recipe);
+        trainer.Step();
+        TrainingCheckpoint.Save(saved, trainer, loaded.Model, loaded.Architecture, loaded.Directory);
+        Directory.Move(saved, saved + ".replaced");
+        Directory.CreateDirectory(saved + ".partial");
+        Assert.True(TrainingCheckpoint.Exists(saved));
+        Assert.Equal(["run"], Directory.EnumerateFileSystemEntries(folder.Path).Select(Path.GetFileName));
+        trainer.Step();
+        TrainingCheckpoint.Resume(saved, trainer);
+        Assert.Equal(1, trainer.Steps);
+
+        var state = Path.Combine(saved, "training_state.json");
+        var text = File.ReadAllText(state);
+        File.WriteAllText(state, text.Replace("\"steps\": 1", "\"steps\": 2", StringComparison.Ordinal));
+        Assert.Contains("damaged", Refusal(() => TrainingCheckpoint.Resume(saved, trainer)));
+        File.WriteAllText(state, text);
+        using (var file = new FileStream(Path.Combine(saved, "optimizer.safetensors"), FileMode.Open))
+        {
+            file.Seek(-5, SeekOrigin.End);
+            var value = file.ReadByte();
+            file.Seek(-5, SeekOrigin.End);
+            file.WriteByte((byte)(value ^ 1));
+        }
+
+        Assert.Contains("damaged", Refusal(() => TrainingCheckpoint.Resume(saved, trainer)));
+        Assert.Equal(1, trainer.Steps);
+    }
+
     [Fact]
     public void Batches_CoverEachEpochOnce_InANewOrder()
     {

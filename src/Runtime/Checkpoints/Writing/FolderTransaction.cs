@@ -72,6 +72,14 @@ public sealed partial class FolderTransaction : IDisposable
         }
     }
 
+    /// <summary>Brings back a folder whose replacement was interrupted between its two renames; does nothing where there was none.</summary>
+    /// <exception cref="GeneratedException">Another process is writing it, or it cannot be written.</exception>
+    internal static void Recover(string target)
+    {
+        if (Directory.Exists(Path.TrimEndingDirectorySeparator(Path.GetFullPath(target)) + ReplacedSuffix))
+            Begin(target, overwrite: true).Dispose();
+    }
+
     /// <summary>Flushes all files to the disk and gives the folder its name, replacing what had it.</summary>
     /// <exception cref="GeneratedException">The disk is full or failing; the folder that was there before is still there.</exception>
     public void Commit()
