@@ -29,6 +29,12 @@ internal static class CommandLine
         var parse = root.Parse(args);
         if (parse.Errors.Count > 0)
         {
+            if (parse.CommandResult.Command is RootCommand && parse.UnmatchedTokens.Count > 0)
+            {
+                terminal.Fail($"There is no command or option '{parse.UnmatchedTokens[0]}'; see generated --help.");
+                return BadInput;
+            }
+
             var path = string.Join(' ', Help.Path(parse.CommandResult));
             terminal.Fail($"{OneSentence(parse.Errors[0].Message)}; see {path} --help.");
             return BadInput;

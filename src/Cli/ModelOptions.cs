@@ -65,9 +65,7 @@ internal sealed class ModelOptions
     /// </summary>
     public int OnRanks(ParseResult parse, Terminal terminal, Func<ICollective?, Terminal, int> work)
     {
-        var count = parse.GetValue(_ranks);
-        if (count < 1)
-            throw new InvalidInputException($"--tp is {count}; it has to be at least 1.");
+        var count = parse.AtLeast(_ranks, 1);
         if (count == 1)
             return work(null, terminal);
         if (Launch.Ranks(count, [.. parse.Tokens.Select(token => token.Value)], terminal.Fail) is { } jobCode)

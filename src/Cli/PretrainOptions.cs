@@ -20,8 +20,8 @@ internal sealed class PretrainOptions
     private readonly Option<double> _decay = new("--weight-decay") { Description = "Decay of matrices; vectors do not decay.", DefaultValueFactory = _ => 0.1, HelpName = "x" };
     private readonly Option<double> _beta2 = new("--beta2") { Description = "Adam's second decay.", DefaultValueFactory = _ => 0.95, HelpName = "x" };
     private readonly Option<ulong> _seed = new("--seed") { Description = "Start of the random numbers for weights and data order.", DefaultValueFactory = _ => 0, HelpName = "n" };
-    private readonly Option<long> _logEvery = new("--log-every") { Description = "Steps between lines.", DefaultValueFactory = _ => 10, HelpName = "n" };
-    private readonly Option<long> _saveEvery = new("--save-every") { Description = "Steps between checkpoints.", DefaultValueFactory = _ => 500, HelpName = "n" };
+    private readonly Option<long> _logEvery = new("--log-every") { Description = "Steps between lines; 0 for the last one only.", DefaultValueFactory = _ => 10, HelpName = "n" };
+    private readonly Option<long> _saveEvery = new("--save-every") { Description = "Steps between checkpoints; 0 for the last one only.", DefaultValueFactory = _ => 500, HelpName = "n" };
     private readonly Option<bool> _resume = new("--resume") { Description = "Continues the run in the folder." };
 
     /// <summary>Device and type.</summary>
@@ -45,7 +45,12 @@ internal sealed class PretrainOptions
     public bool IsJson(ParseResult parse) => parse.GetValue(Model.Json);
 
     /// <summary>Steps between lines and between checkpoints.</summary>
-    public (long Log, long Save) Every(ParseResult parse) => (Math.Max(1, parse.GetValue(_logEvery)), Math.Max(1, parse.GetValue(_saveEvery)));
+    public (long Log, long Save) Every(ParseResult parse)
+    {
+        return (Steps(_logEvery), Steps(_saveEvery));
+
+        long Steps(Option<long> option) => parse.AtLeast(option, 0) is var steps and > 0 ? steps : long.MaxValue;
+    }
 
     public TokenBatches Data(ParseResult parse, IReadOnlyList<int> tokens, int? bos) =>
         new(tokens, parse.GetValue(_window), parse.GetValue(_batch), parse.GetValue(_seed), bos);

@@ -15,7 +15,7 @@ internal static class TextFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new InvalidInputException(File.Exists(path) ? $"{path} cannot be read: {e.Message}" : $"{path} does not exist.", e);
+            throw Unreadable(path, e);
         }
     }
 
@@ -34,7 +34,14 @@ internal static class TextFiles
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new InvalidInputException(File.Exists(path) ? $"{path} cannot be read: {e.Message}" : $"{path} does not exist.", e);
+            throw Unreadable(path, e);
         }
     }
+
+    private static InvalidInputException Unreadable(string path, Exception failure) => new(
+        path.Length == 0 ? "A text file has no name."
+        : Directory.Exists(path) ? $"{path} is a folder; a text file is expected."
+        : File.Exists(path) ? $"{path} cannot be read: {failure.Message}"
+        : $"{path} does not exist.",
+        failure);
 }

@@ -17,6 +17,19 @@ public sealed class CommandLineTests
     [InlineData("quantize a b", "--recipe", "generated quantize --help")]
     [InlineData("quantize a b --recipe w8 --window many", "'many'", "--window")]
     [InlineData("evaluate a b c --text t", "'b'")]
+    [InlineData("inspct llama-7b", "'inspct'")]
+    [InlineData("bench gpt2 --prompt 0", "--prompt is 0")]
+    [InlineData("bench gpt2 --tokens 0", "--tokens is 0")]
+    [InlineData("bench gpt2 --batch -1", "--batch is -1")]
+    [InlineData("bench gpt2 --rounds 0", "--rounds is 0")]
+    [InlineData("bench gpt2 --threads 0", "--threads is 0")]
+    [InlineData("bench gpt2 --activations token", "--bits")]
+    [InlineData("verify m --golden g --atol nan", "--atol is NaN")]
+    [InlineData("verify m --golden g --rtol -1", "--rtol is -1")]
+    [InlineData("generate m --prompt x --system y", "--chat")]
+    [InlineData("pretrain gpt2 out --tokenizer t --text x --log-every -1", "--log-every is -1")]
+    [InlineData("evaluate m --text .", "is a folder")]
+    [InlineData("inspect gpt3", "'gpt3'", "gpt2")]
     public async Task WrongUsage_IsOneSentence(string line, params string[] parts) => (await Run.Of(line.Split(' '))).Refused(2, parts);
 
     /// <summary>Whatever option a command limits to some values, the refusal of another one is one sentence that lists them.</summary>

@@ -163,12 +163,30 @@ public sealed class ConvertTests
     public async Task UnusableOptions_AreRefused()
     {
         using var folder = Data.Temporary();
-        (await Run.Of("convert", Data.Fixture("llama"), folder["x"], "--format", "pdparams")).Refused(2, "PaddlePickle", "safetensors");
-        (await Run.Of("convert", Data.Fixture("llama"), folder["x"], "--tp", "2")).Refused(2, "model_state.tp0X");
+        (await Run.Of("convert", Data.Fixture("llama"), folder["x"], "--format", "pdparams")).Refused(2, "--to paddle");
+        (await Run.Of("convert", Data.Fixture("llama"), folder["x"], "--tp", "2")).Refused(2, "--to paddle");
         (await Run.Of("convert", Data.Fixture("llama"), folder["x"], "--to", "paddle", "--tp", "0")).Refused(2, "ranks");
         (await Run.Of("convert", Data.Fixture("llama"), folder["x"], "--dtype", "int8")).Refused(2, "'int8'");
         (await Run.Of("convert", Data.Fixture("llama"), folder["x"], "--verify", "--device", "tpu")).Refused(2, "'tpu'");
         Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
+    }
+
+    [Fact]
+    public async Task Overwriting_WhatIsNoCheckpoint_IsRefused()
+    {
+        using var folder = Data.Temporary();
+        Data.Copy(Data.Fixture("llama"), folder["outer", "inner"]);
+        Data.Copy(Data.Fixture("llama"), folder["outer"]);
+        Directory.CreateDirectory(folder["notes"]);
+        File.WriteAllText(folder["notes", "diary.txt"], "text");
+
+        (await Run.Of("convert", Data.Fixture("llama"), folder["notes"], "--overwrite")).Refused(2, "no checkpoint");
+        (await Run.Of("quantize", Data.Fixture("llama"), folder["notes"], "--recipe", "w8", "--overwrite")).Refused(2, "no checkpoint");
+        (await Run.Of("convert", folder["outer", "inner"], folder["outer"], "--overwrite")).Refused(2, "would be lost");
+        (await Run.Of("convert", Data.Fixture("llama"), "")).Refused(2, "no name");
+
+        Assert.Equal("text", File.ReadAllText(folder["notes", "diary.txt"]));
+        Assert.True(File.Exists(folder["outer", "inner", "config.json"]));
     }
 
     private static JsonObject Config(string folder) => JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "config.json")))!.AsObject();

@@ -40,6 +40,7 @@ public sealed class InspectTests
         Assert.Equal([8192, 3584], Shape("model.layers.0.mlp.down_proj.weight"));
         Assert.Equal([8192], Shape("model.norm.weight"));
         (await Run.Of("inspect", "llama-2-7b", "--tp", "5", "--json")).Refused(2, "5 ranks");
+        Assert.Empty((await Run.Of("inspect", "llama-2-7b", "--tp", "5")).Refused(2, "5 ranks").Output);
     }
 
     [Fact]

@@ -25,12 +25,13 @@ internal sealed record Run(int Code, string Output, string Error)
         return this;
     }
 
-    /// <summary>Asserts an exit code and that the error is one sentence that holds some text.</summary>
-    public void Refused(int code, params string[] parts)
+    /// <summary>Asserts an exit code and that the error is one sentence that holds some text; returns this.</summary>
+    public Run Refused(int code, params string[] parts)
     {
         Assert.Equal(code, Code);
         Assert.StartsWith("error: ", Error);
         Assert.Equal(1, Error.Count(c => c == '\n'));
         Assert.All(parts, part => Assert.Contains(part, Error));
+        return this;
     }
 }

@@ -16,6 +16,7 @@ namespace Generated.Cli.Commands;
 internal static class BenchCommand
 {
     private const int CheckedSteps = 16;
+    private const int MostThreads = 1024;
     private const float RandomKvScale = 0.05f; // keys and values of random weights are a few units large
 
     public static Command Create(Terminal terminal)
@@ -38,10 +39,13 @@ internal static class BenchCommand
         command.SetAction(parse =>
         {
             var build = new BuildOptions { Dtype = options.Dtype(parse)!.Value, Device = options.Device(parse) };
-            if (parse.GetValue(threads) is { } count)
+            var (rows, length, steps, count) = (parse.AtLeast(batch, 1), parse.AtLeast(prompt, 1), parse.AtLeast(tokens, 1), parse.AtLeast(rounds, 1));
+            if (parse.GetValue(threads) is { } wanted)
             {
-                torch.set_num_threads(count);
-                ThreadTeam.Shared.Resize(count);
+                if (wanted is < 1 or > MostThreads)
+                    throw new InvalidInputException($"--threads is {wanted}; it has to be between 1 and {MostThreads}.");
+                torch.set_num_threads(wanted);
+                ThreadTeam.Shared.Resize(wanted);
             }
 
             if (parse.GetValue(check) && build.Dtype != torch.ScalarType.Float32)
@@ -49,12 +53,13 @@ internal static class BenchCommand
             if (parse.GetValue(check) && (parse.GetValue(inputs) is not null || parse.GetValue(kvBits) is not null))
                 throw new InvalidInputException("--check cannot judge --activations or --kv-bits: a last digit moves a rounded input by a whole code, and random weights carry that on. The tests compare these products bit by bit.");
             var format = Format(parse.GetValue(bits), parse.GetValue(groupSize));
+            if (format is null && parse.GetValue(inputs) is not null)
+                throw new InvalidInputException("--activations goes with packed weights: add --bits 8 or --bits 4.");
             if (parse.GetValue(kvBits) is not (null or 8))
                 throw new InvalidInputException($"--kv-bits is {parse.GetValue(kvBits)}; it has to be 8.");
             BenchResult Measure(CausalModel model, string weights)
             {
-                var run = new BenchRun(model, parse.GetValue(batch), parse.GetValue(prompt), parse.GetValue(tokens));
-                var count = Math.Max(1, parse.GetValue(rounds));
+                var run = new BenchRun(model, rows, length, steps);
                 var result = run.Measure(weights, count, over => terminal.Status(over == 0 ? $"{weights}: warming up" : $"{weights}: round {over} of {count}"));
                 terminal.Status(null);
                 return result;
@@ -64,7 +69,7 @@ internal static class BenchCommand
             using (var model = CreateModel(parse.GetRequiredValue(shape), build))
             {
                 Fill(terminal, model);
-                if (parse.GetValue(check) && !PassesAgree(terminal, model, parse.GetValue(prompt))) return CommandLine.Failed;
+                if (parse.GetValue(check) && !PassesAgree(terminal, model, length)) return CommandLine.Failed;
                 plain = Measure(model, DTypeNames.Name(build.Dtype));
             }
 
@@ -79,12 +84,12 @@ internal static class BenchCommand
                 Fill(terminal, model);
                 if (parse.GetValue(kvBits) is not null)
                     RoundKeysAndValues(model);
-                if (parse.GetValue(check) && !PassesAgree(terminal, model, parse.GetValue(prompt))) return CommandLine.Failed;
+                if (parse.GetValue(check) && !PassesAgree(terminal, model, length)) return CommandLine.Failed;
                 var weights = format is null ? DTypeNames.Name(build.Dtype) : $"int{format.Bits}{(activations is null ? "" : " with 8-bit inputs")}";
                 quantized = Measure(model, weights + (parse.GetValue(kvBits) is null ? "" : ", 8-bit keys and values"));
             }
 
-            var work = $"{parse.GetValue(batch)} x {parse.GetValue(prompt)} and {parse.GetValue(tokens)} more on {build.Device}";
+            var work = $"{rows} x {length} and {steps} more on {build.Device}";
             Report(terminal, parse.GetValue(options.Json), plain, quantized, work);
             return CommandLine.Success;
         });

@@ -27,7 +27,7 @@ internal sealed class BenchRun(CausalModel model, int batch, int prompt, int tok
         started(0);
         Round(); // Compiles kernels, fills allocators.
         var (prefill, step) = (double.MaxValue, double.MaxValue);
-        for (var i = 0; i < Math.Max(1, rounds); i++)
+        for (var i = 0; i < rounds; i++)
         {
             started(i + 1);
             var round = Round();
@@ -64,7 +64,7 @@ internal sealed class BenchRun(CausalModel model, int batch, int prompt, int tok
             choice.cpu().Dispose(); // As generation does: the host must see the token.
         }
 
-        return (prefill, clock.Elapsed.TotalSeconds / Math.Max(1, tokens));
+        return (prefill, clock.Elapsed.TotalSeconds / tokens);
     }
 
     private void Synchronize()

@@ -23,7 +23,7 @@ internal static class ConvertCommand
         var ranks = new Option<int>("--tp") { Description = "Writes Paddle's tensor-parallel shards, model_state.tp0X.pdparams, for so many ranks.", DefaultValueFactory = _ => 1, HelpName = "n" };
         var verify = new Option<bool>("--verify") { Description = "Replays a forward pass on both sides and prints the difference; a folder that differs is not kept." };
         var device = new Option<string>("--device") { Description = "Where --verify computes: cpu, cuda or cuda:N. Converting itself uses the CPU.", DefaultValueFactory = _ => "cpu", HelpName = "device" };
-        var overwrite = new Option<bool>("--overwrite") { Description = "Replaces a folder that exists." };
+        var overwrite = new Option<bool>("--overwrite") { Description = "Replaces a checkpoint folder that exists." };
         var json = new Option<bool>("--json") { Description = "Writes JSON." };
         var command = new Command("convert", "Writes a checkpoint in another layout, type or file size.")
         {
@@ -31,6 +31,10 @@ internal static class ConvertCommand
         };
         command.SetAction((parse, cancellation) => OffThread.Run(() =>
         {
+            if (parse.GetValue(ranks) > 1 && parse.GetValue(to) != "paddle")
+                throw new InvalidInputException($"--tp {parse.GetValue(ranks)} writes Paddle's shards: add --to paddle. Hugging Face's files are not cut, and loaded on any number of ranks.");
+            if (parse.GetValue(format) == "pdparams" && parse.GetValue(to) != "paddle")
+                throw new InvalidInputException("--format pdparams is Paddle's: add --to paddle.");
             var options = new SaveOptions
             {
                 Layout = parse.GetValue(to) == "paddle" ? CheckpointLayout.Paddle : CheckpointLayout.HuggingFace,
@@ -41,7 +45,8 @@ internal static class ConvertCommand
                 Overwrite = parse.GetValue(overwrite),
             };
             var verifiedOn = Devices.Parse(parse.GetRequiredValue(device));
-            var (from, into) = (parse.GetRequiredValue(source), parse.GetRequiredValue(target));
+            var from = parse.GetRequiredValue(source);
+            var into = TargetFolder.Check(parse.GetRequiredValue(target), from, options.Overwrite);
             if (QuantizedExport.Layouts.Contains(parse.GetValue(format)))
             {
                 if (parse.GetValue(dtype) is not null || parse.GetValue(to) != "hf" || parse.GetValue(ranks) != 1 || parse.GetValue(verify))

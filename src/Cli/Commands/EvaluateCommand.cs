@@ -21,14 +21,13 @@ internal static class EvaluateCommand
         model.AddTo(command);
         command.SetAction((parse, cancellation) => OffThread.Run(() => model.OnRanks(parse, terminal, (group, output) =>
         {
-            if (parse.GetValue(batch) < 1)
-                throw new InvalidInputException($"--batch is {parse.GetValue(batch)}; it has to be at least 1.");
+            var rows = parse.AtLeast(batch, 1);
             var content = TextFiles.Read(parse.GetRequiredValue(text));
             using var loaded = model.Load(parse, output, parse.GetRequiredValue(directory), group, cancellation: cancellation);
             var tokenizer = loaded.RequireTokenizer();
             var windows = new TextWindows(tokenizer.Encode(content), parse.GetValue(window), parse.GetValue(from), parse.GetValue(to));
             var result = output.WithProgress("Scoring", progress =>
-                Perplexity.Measure(loaded.Model, windows, Bos(tokenizer, loaded.Directory), parse.GetValue(batch), progress, cancellation));
+                Perplexity.Measure(loaded.Model, windows, Bos(tokenizer, loaded.Directory), rows, progress, cancellation));
             Write(output, parse.GetValue(model.Json), result);
             return CommandLine.Success;
         })));

@@ -29,6 +29,8 @@ internal static class GenerateCommand
             var (texts, given) = (parse.GetRequiredValue(prompt), parse.GetRequiredValue(ids));
             if ((texts.Length == 0) == (given.Length == 0))
                 throw new InvalidInputException("Give --prompt, or --ids instead.");
+            if (parse.GetValue(system) is not null && !parse.GetValue(chat))
+                throw new InvalidInputException("--system is a message of a chat: add --chat.");
             var idRows = given.Select(ParseIds).ToList();
             using var loaded = model.Load(parse, output, parse.GetRequiredValue(directory), group, cancellation: cancellation);
             var rows = idRows;

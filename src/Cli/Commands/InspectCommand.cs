@@ -14,9 +14,7 @@ internal static class InspectCommand
         var command = new Command("inspect", "Shows sizes and derived structure of a model, without loading weights.") { target, ranks, json };
         command.SetAction(parse =>
         {
-            var count = parse.GetValue(ranks);
-            if (count < 1)
-                throw new InvalidInputException($"--tp is {count}; it has to be at least 1.");
+            var count = parse.AtLeast(ranks, 1);
             var facts = ModelFacts.Of(parse.GetRequiredValue(target));
             if (parse.GetValue(json))
             {
@@ -24,10 +22,11 @@ internal static class InspectCommand
                 return CommandLine.Success;
             }
 
+            var parts = count > 1 ? RankShapes.Of(facts.Architecture, facts.Config, count) : default; // First of all: a degree can be refused.
             FactsTables.WriteSummary(terminal, facts);
             FactsTables.WriteStructure(terminal, facts.Structure);
             if (count > 1)
-                FactsTables.WriteSplits(terminal, facts, count);
+                FactsTables.WriteSplits(terminal, parts.Parts, parts.RankParameters, count);
             return CommandLine.Success;
         });
         return Help.WithExamples(command, "inspect llama-2-70b --tp 8", "inspect ./llama", "inspect ./config.json --json");

@@ -38,6 +38,7 @@ internal static class PretrainCommand
         if (resume && !TrainingCheckpoint.Exists(output))
             throw new InvalidInputException($"{output} holds no training run to resume.");
         var training = options.Training(parse);
+        var (logEvery, saveEvery) = options.Every(parse);
         var tokenizerFolder = options.TokenizerFolder(parse);
         var tokenizer = TokenizerLoader.Load(tokenizerFolder);
         var tokens = terminal.WithProgress("Tokenizing", progress => Tokenize(tokenizer, options.Texts(parse), progress));
@@ -46,15 +47,14 @@ internal static class PretrainCommand
         using var trainer = new Trainer(model, options.Data(parse, tokens, tokenizer.BosId), training);
         if (resume)
             TrainingCheckpoint.Resume(output, trainer);
-        Train(terminal, parse, options, trainer, () => TrainingCheckpoint.Save(output, trainer, model, architecture, Source(config), tokenizerFolder), training.Steps, cancellation);
+        Train(terminal, parse, options, trainer, () => TrainingCheckpoint.Save(output, trainer, model, architecture, Source(config), tokenizerFolder), training.Steps, logEvery, saveEvery, cancellation);
     }
 
     private static void Train(
-        Terminal terminal, ParseResult parse, PretrainOptions options, Trainer trainer, Action save, long steps, CancellationToken cancellation)
+        Terminal terminal, ParseResult parse, PretrainOptions options, Trainer trainer, Action save, long steps, long logEvery, long saveEvery, CancellationToken cancellation)
     {
         var clock = Stopwatch.StartNew();
         long tokens = 0, made = 0;
-        var (logEvery, saveEvery) = options.Every(parse);
         while (!trainer.IsFinished)
         {
             if (cancellation.IsCancellationRequested)

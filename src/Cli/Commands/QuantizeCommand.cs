@@ -30,7 +30,7 @@ internal static class QuantizeCommand
         format.AcceptOnlyFromAmong([Own, .. QuantizedExport.Layouts]);
         var strict = new Option<bool>("--strict") { Description = "Fails where the result is larger or slower than before." };
         var saveEvery = new Option<int?>("--save-every") { Description = "Training steps between states that a run which was interrupted goes on from; 0 for none. Default: by time, less than a twentieth of it.", HelpName = "n" };
-        var overwrite = new Option<bool>("--overwrite") { Description = "Replaces the target folder." };
+        var overwrite = new Option<bool>("--overwrite") { Description = "Replaces a checkpoint folder that exists." };
         var command = new Command("quantize", "Quantizes a checkpoint, one block in memory at a time (all of it, with gradients, where the recipe trains). Started again after an interruption, it goes on where it stopped.")
         {
             source, target,
@@ -41,7 +41,7 @@ internal static class QuantizeCommand
             var options = new QuantizeOptions
             {
                 Source = parse.GetRequiredValue(source),
-                Target = parse.GetRequiredValue(target),
+                Target = TargetFolder.Check(parse.GetRequiredValue(target), parse.GetRequiredValue(source), parse.GetValue(overwrite)),
                 Recipe = (parse.GetValue(set) ?? []).Aggregate(shared.Recipe(parse, terminal), RecipeEdit.Set) is var chosen && parse.GetValue(ranks) > 1
                     ? chosen with { TensorParallel = parse.GetValue(ranks) }
                     : chosen,

@@ -20,9 +20,10 @@ internal static class VerifyCommand
         model.AddTo(command);
         command.SetAction((parse, _) => OffThread.Run(() => model.OnRanks(parse, terminal, (group, output) =>
         {
+            var (atol, rtol) = (parse.NotNegative(absolute), parse.NotNegative(relative));
             using var file = Checkpoint.Open(parse.GetRequiredValue(golden));
             using var loaded = model.Load(parse, output, parse.GetRequiredValue(directory), group);
-            var verifier = new Verifier(loaded, file, parse.GetValue(absolute), parse.GetValue(relative), parse.GetValue(idsOnly));
+            var verifier = new Verifier(loaded, file, atol, rtol, parse.GetValue(idsOnly));
             // Written when the bar has gone: both may be on one screen.
             var results = output.WithProgress("Comparing", progress => Run(verifier, Values(file, parse.GetValue(idsOnly)), progress));
             foreach (var result in results)

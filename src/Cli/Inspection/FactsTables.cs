@@ -63,9 +63,8 @@ internal static class FactsTables
     };
 
     /// <summary>What a rank holds.</summary>
-    public static void WriteSplits(Terminal terminal, ModelFacts facts, int ranks)
+    public static void WriteSplits(Terminal terminal, IReadOnlyList<RankShapes.Part> parts, long parameters, int ranks)
     {
-        var (parts, parameters) = RankShapes.Of(facts.Architecture, facts.Config, ranks);
         var table = Table($"weight on one of {ranks} ranks", "whole", "part");
         foreach (var part in parts)
             Row(table, part.Name, Shape(part.Whole), part.Axis < 0 ? "all" : Shape(part.Local));

@@ -34,9 +34,10 @@ internal sealed partial class BodyParser(
         _method = method.Name;
         Add(NodeOp.Input, []);
         var value = Inline(method, [Value.Of(0)], method.Locations.FirstOrDefault());
+        if (value is not { Node: { } output }) return null; // What stands behind an error has not been read.
         foreach (var (local, _) in _locals.Where(l => l.Value.IsDataflow && !_read.Contains(l.Local)))
             report.Report(RuleId.ValueUnused, local.Locations.FirstOrDefault(), local.Name);
-        return value is { Node: { } output } ? new BodySpec(_method, when, _nodes.ToEquatableArray(), output) : null;
+        return new BodySpec(_method, when, _nodes.ToEquatableArray(), output);
     }
 
     /// <summary>The value a method gives for its arguments; null after an error.</summary>

@@ -118,7 +118,8 @@ internal sealed partial class ClassParser
         foreach (var parameter in primary?.Parameters ?? [])
         {
             var isConfig = parameter.Type.Attribute(KnownNames.Config) is not null;
-            parameters.Add(new ParameterSpec(parameter.Name, parameter.Type.Code(), isConfig));
+            var code = parameter.Type.Code();
+            parameters.Add(new ParameterSpec(parameter.Name, parameter.RefKind == RefKind.None ? code : "ref " + code, isConfig));
             var place = parameter.Locations.FirstOrDefault();
             if (EmittedNames.Locals(_kind).Contains(parameter.Name))
                 _report.Report(RuleId.ConstructorParameter, place, parameter.Name, _type.Name, "must have another name, because emitted code has a variable of this one");

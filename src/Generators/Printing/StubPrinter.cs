@@ -17,15 +17,31 @@ internal static class StubPrinter
         {
             foreach (var stub in spec.Stubs) writer.Line($"{stub} => {Throw};").Blank();
             if (spec.HasTakenName) return; // Whatever else is emitted would collide again.
+            PrintBuild(writer, spec);
             foreach (var member in Members(spec)) writer.Line("/// <inheritdoc/>").Line($"public {member} => {Throw};").Blank();
         }
+    }
+
+    /// <summary>Reads the parameters besides, or each would get a warning that nothing does.</summary>
+    private static void PrintBuild(SourceWriter writer, ClassSpec spec)
+    {
+        writer.Line("/// <inheritdoc/>");
+        using (writer.Block($"public override void Build({Names.Layers("BuildContext")} build)"))
+        {
+            foreach (var parameter in spec.Parameters.Where(IsReadable)) writer.Line($"_ = {parameter.Name};");
+            writer.Line(Throw + ";");
+        }
+
+        writer.Blank();
+
+        static bool IsReadable(ParameterSpec parameter) =>
+            parameter.IsConfig ? !parameter.Type.StartsWith("ref ", StringComparison.Ordinal) : parameter.Type == "int";
     }
 
     private static IEnumerable<string> Members(ClassSpec spec)
     {
         const string enumerable = "global::System.Collections.Generic.IEnumerable";
         var (isModel, isPart) = (spec.Kind == ClassKind.Model, spec.Kind == ClassKind.Part);
-        yield return $"override void Build({Names.Layers("BuildContext")} build)";
         if (!isModel) yield return $"{Names.Flow} Eager({Names.Flow} x)";
         if (isPart) yield break;
 

@@ -64,7 +64,7 @@ public static class ArchitectureRegistry
                 if (string.Equals(preset.Name, name, StringComparison.OrdinalIgnoreCase))
                     return (info, preset);
         var names = All.SelectMany(a => a.Presets).Select(p => p.Name).ToArray();
-        throw new InvalidInputException($"There is no preset '{name}'{Suggestion(name, names)}; there are {string.Join(", ", names)}.");
+        throw new InvalidInputException($"There is no file, folder or preset '{name}'{Suggestion(name, names)}; there are {string.Join(", ", names)}.");
     }
 
     /// <summary>Paddle's configs lack Hugging Face's distinguishing keys, but their types or classes tell twins apart.</summary>

@@ -52,6 +52,9 @@ internal sealed class GoldenInputs
     /// <summary>Number of columns.</summary>
     public int Length { get; }
 
+    /// <summary>Token ids, row after row.</summary>
+    public IReadOnlyList<long> Ids => _ids;
+
     /// <summary>Whether a column of a row is a real token.</summary>
     public bool IsReal(int row, int column) => _isReal[row * Length + column];
 

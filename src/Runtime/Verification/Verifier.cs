@@ -50,6 +50,7 @@ public sealed class Verifier
         if (!HasValues(golden, _prefix))
             throw new InvalidInputException($"{golden.Location} holds nothing to compare: {_prefix}logits, hidden.N, greedy_tokens, loss or grad.NAME.");
         _inputs = new GoldenInputs(golden, idsOnly ? Rows(golden) : 0);
+        RequireKnown("input_ids", _inputs.Ids);
     }
 
     private CausalModel Model => _loaded.Model;
@@ -79,6 +80,14 @@ public sealed class Verifier
 
         // A maximum over ranks could lose a NaN.
         static double Number(double value) => double.IsNaN(value) ? double.PositiveInfinity : value;
+    }
+
+    private void RequireKnown(string name, IReadOnlyList<long> ids)
+    {
+        var vocabulary = Model.Vocabulary();
+        foreach (var id in ids)
+            if (id < 0 || id >= vocabulary)
+                throw new InvalidInputException($"{_golden.Location}: {name} holds the token {id}, and the model's vocabulary has {vocabulary}: it was recorded from another model.");
     }
 
     /// <summary>Number of rows that values of a model called with ids alone have.</summary>
@@ -149,6 +158,7 @@ public sealed class Verifier
         var expected = GoldenInputs.Integers(_golden, name);
         if (info.Shape.Count != 2 || info.Shape[0] != rows || info.Shape[1] == 0)
             throw new InvalidInputException($"{_golden.Location}: {info} has to have the shape [{rows}, steps].");
+        RequireKnown(name, expected);
         var steps = (int)info.Shape[1];
         var (prompt, inputs) = (_inputs.Batch(firstRow, rows), _inputs.Inputs(Model.Inputs, firstRow, rows));
         if (Model.Dtype is not (ScalarType.Float32 or ScalarType.Float64))

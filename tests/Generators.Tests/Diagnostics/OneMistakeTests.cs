@@ -26,6 +26,34 @@ public sealed class OneMistakeTests
         if (expected != "GEN0105") Assert.Single(mistakes);
     }
 
+    [Theory]
+    [InlineData("nameof(c.QWidth), \"self_attn.q_proj\"", "nameof(c.Ffn), \"self_attn.q_proj\"")]
+    [InlineData("LlamaBlock(LlamaConfig c)", "LlamaBlock(in LlamaConfig c)")]
+    [InlineData("GatedMlp(int hidden, int ffn)", "GatedMlp(int hidden, in int ffn)")]
+    public void Mistake_LeavesNoWarningThatTheConfigIsUnread(string before, string after)
+    {
+        Assert.Contains(before, Declared.Llama);
+
+        var compiled = Compiled.From(Declared.Llama.Replace(before, after));
+
+        Assert.All(compiled.Errors, error => Assert.StartsWith("GEN", error.Id, StringComparison.Ordinal));
+        Assert.NotEmpty(compiled.Errors);
+        if (!after.Contains("in ", StringComparison.Ordinal)) Assert.DoesNotContain(compiled.Output.GetDiagnostics(), d => d.Id == "CS9113");
+    }
+
+    [Theory]
+    [InlineData("var h = x + Attention(AttnNorm(x));", "var h = x + Attention(AttnNorm(x)); if (c.Hidden > 2) return h;")]
+    [InlineData("var h = x + Attention(AttnNorm(x));", "var h = x + Attention(AttnNorm(x)); for (;;) { }")]
+    public void StatementOutsideTheLanguage_LeavesNothingUnused(string before, string after)
+    {
+        Assert.Contains(before, Declared.Llama);
+
+        var compiled = Compiled.From(Declared.Llama.Replace(before, after));
+
+        Assert.DoesNotContain(compiled.Diagnostics, d => d.Id == "GEN0108");
+        Assert.Contains(compiled.Diagnostics, d => d.Id == "GEN0101");
+    }
+
     [Fact]
     public void MutualUse_IsOneRecursion()
     {

@@ -57,6 +57,16 @@ public sealed class VerifierTests
         Assert.Contains(results, r => !r.IsOk && r.Name == "logits");
     }
 
+    [Fact]
+    public void TokensOfALargerVocabulary_AreRefused()
+    {
+        using var loaded = ModelLoader.Load(Files.Fixture("llama"));
+        using var file = Checkpoint.Open(Files.Fixture("opt", "golden.safetensors"));
+        var refusal = Assert.Throws<InvalidInputException>(() => new Verifier(loaded, file));
+        Assert.Contains("the model's vocabulary has 320", refusal.Message, StringComparison.Ordinal);
+        Assert.Contains("opt", refusal.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(torch.ScalarType.BFloat16, 0.3)]
     [InlineData(torch.ScalarType.Float16, 0.05)]

@@ -15,12 +15,14 @@ public static class BpeTrainer
     /// <param name="vocabSize">Wanted number of tokens: 256 bytes, the merges, and the special tokens.</param>
     /// <param name="specialTokens">Tokens that stand for themselves; they get the first ids.</param>
     /// <param name="progress">Told the number of merges made so far.</param>
-    /// <exception cref="InvalidInputException">The vocabulary is too small for bytes and special tokens, or there is no text.</exception>
+    /// <exception cref="InvalidInputException">The vocabulary is too small for bytes and special tokens, or there is no text, or a special token is empty or given twice.</exception>
     public static LearnedVocabulary Train(string text, int vocabSize, IReadOnlyList<string> specialTokens, IProgress<int>? progress = null)
     {
         var merges = vocabSize - 256 - specialTokens.Count;
         if (merges < 0)
             throw new InvalidInputException($"A vocabulary of {vocabSize} tokens is too small: 256 bytes and {specialTokens.Count} special tokens need {256 + specialTokens.Count}.");
+        if (specialTokens.FirstOrDefault(token => token.Length == 0 || specialTokens.Count(other => other == token) > 1) is { } unusable)
+            throw new InvalidInputException(unusable.Length == 0 ? "A special token is empty." : $"The special token '{unusable}' is given twice.");
         if (text.Length == 0)
             throw new InvalidInputException("There is no text to learn a vocabulary from.");
 
