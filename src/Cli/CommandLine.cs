@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Help;
+using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using Generated.Architectures;
 using Generated.Cli.Commands;
@@ -27,16 +28,9 @@ internal static class CommandLine
         Quant.Formats.QuantizedLoader.Register();
         var root = Build(terminal);
         var parse = root.Parse(args);
-        if (parse.Errors.Count > 0)
+        if (WrongUsage(parse) is { } wrong)
         {
-            if (parse.CommandResult.Command is RootCommand && parse.UnmatchedTokens.Count > 0)
-            {
-                terminal.Fail($"There is no command or option '{parse.UnmatchedTokens[0]}'; see generated --help.");
-                return BadInput;
-            }
-
-            var path = string.Join(' ', Help.Path(parse.CommandResult));
-            terminal.Fail($"{OneSentence(parse.Errors[0].Message)}; see {path} --help.");
+            terminal.Fail($"{wrong}; see {string.Join(' ', Help.Path(parse.CommandResult))} --help.");
             return BadInput;
         }
 
@@ -77,6 +71,21 @@ internal static class CommandLine
         var help = root.Options.OfType<HelpOption>().Single();
         help.Action = new Help((HelpAction)help.Action!);
         return root;
+    }
+
+    /// <summary>What is wrong with a command line, or null.</summary>
+    private static string? WrongUsage(ParseResult parse)
+    {
+        if (parse.Errors.Count > 0)
+        {
+            return parse.CommandResult.Command is RootCommand && parse.UnmatchedTokens.Count > 0
+                ? $"There is no command or option '{parse.UnmatchedTokens[0]}'"
+                : OneSentence(parse.Errors[0].Message);
+        }
+
+        // Arguments are files and folders; an empty one is a shell's variable that is not set.
+        var empty = parse.CommandResult.Children.OfType<ArgumentResult>().FirstOrDefault(argument => argument.Tokens.Any(token => token.Value.Length == 0));
+        return empty is null ? null : $"<{empty.Argument.Name}> is empty";
     }
 
     private static int Report(Exception failure, Terminal terminal)

@@ -7,11 +7,9 @@ internal static class TargetFolder
     /// <param name="source">The folder that is read.</param>
     /// <param name="overwrite">Whether a checkpoint that is there is replaced.</param>
     /// <returns>The folder to write.</returns>
-    /// <exception cref="InvalidInputException">It has no name, holds something else than a checkpoint, or holds the source.</exception>
+    /// <exception cref="InvalidInputException">It holds something else than a checkpoint, or holds the source.</exception>
     public static string Check(string target, string source, bool overwrite)
     {
-        if (target.Length == 0)
-            throw new InvalidInputException("The folder to write has no name.");
         if (!overwrite || !Directory.Exists(target) || !Directory.EnumerateFileSystemEntries(target).Any())
             return target;
         if (!File.Exists(Path.Combine(target, "config.json")))

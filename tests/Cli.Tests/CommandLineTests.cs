@@ -32,6 +32,14 @@ public sealed class CommandLineTests
     [InlineData("inspect gpt3", "'gpt3'", "gpt2")]
     public async Task WrongUsage_IsOneSentence(string line, params string[] parts) => (await Run.Of(line.Split(' '))).Refused(2, parts);
 
+    [Theory]
+    [InlineData("generate", "", "--ids", "1")]
+    [InlineData("convert", "", "x")]
+    [InlineData("convert", "x", "")]
+    [InlineData("train-tokenizer", "x", "")]
+    [InlineData("inspect", "")]
+    public async Task EmptyArgument_IsWrongUsage(params string[] line) => (await Run.Of(line)).Refused(2, "is empty", $"generated {line[0]} --help");
+
     /// <summary>Whatever option a command limits to some values, the refusal of another one is one sentence that lists them.</summary>
     [Fact]
     public async Task EveryOptionOfSomeValues_RefusesOthersInOneSentence()

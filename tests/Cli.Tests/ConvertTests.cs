@@ -183,7 +183,6 @@ public sealed class ConvertTests
         (await Run.Of("convert", Data.Fixture("llama"), folder["notes"], "--overwrite")).Refused(2, "no checkpoint");
         (await Run.Of("quantize", Data.Fixture("llama"), folder["notes"], "--recipe", "w8", "--overwrite")).Refused(2, "no checkpoint");
         (await Run.Of("convert", folder["outer", "inner"], folder["outer"], "--overwrite")).Refused(2, "would be lost");
-        (await Run.Of("convert", Data.Fixture("llama"), "")).Refused(2, "no name");
 
         Assert.Equal("text", File.ReadAllText(folder["notes", "diary.txt"]));
         Assert.True(File.Exists(folder["outer", "inner", "config.json"]));

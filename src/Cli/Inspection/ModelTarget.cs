@@ -22,8 +22,6 @@ internal sealed record ModelTarget(ArchitectureInfo Architecture, object Config,
 
         if (name.AsSpan().IndexOfAny('/', '\\') >= 0 || name.EndsWith(".json", StringComparison.OrdinalIgnoreCase))
             throw new InvalidInputException($"{name} does not exist.");
-        if (name.Length == 0)
-            throw new InvalidInputException("A model has no name.");
         var (found, preset) = ArchitectureRegistry.FindPreset(name);
         return new ModelTarget(found, preset.Config(), null);
     }

@@ -9,6 +9,9 @@ namespace Generated.Parallel;
 /// </summary>
 internal static class FailureReport
 {
+    /// <summary>The message of a rank that was told to stop.</summary>
+    internal const string Cancelled = "Cancelled.";
+
     private const string Variable = "GENERATED_FAILURE_FILE";
     private static readonly TimeSpan Forwarding = TimeSpan.FromMilliseconds(300);
 
@@ -56,10 +59,13 @@ internal static class FailureReport
         }
     }
 
-    /// <summary>The lines that ranks have left, as messages.</summary>
+    /// <summary>The lines that ranks have left, as messages. That ranks were stopped because one has failed is no news.</summary>
     internal static IEnumerable<string> Messages(IEnumerable<string> lines)
     {
-        foreach (var same in lines.Select(Parse).OfType<Entry>().GroupBy(e => e.Message))
+        var entries = lines.Select(Parse).OfType<Entry>().ToList();
+        if (entries.Exists(e => e.Message != Cancelled))
+            entries.RemoveAll(e => e.Message == Cancelled);
+        foreach (var same in entries.GroupBy(e => e.Message))
             yield return same.Select(e => e.Rank).Distinct().Count() > 1 ? same.Key : $"rank {same.First().Rank}: {same.Key}";
     }
 

@@ -72,7 +72,12 @@ public static class Launch
         catch (Exception e)
         {
             var code = e is InvalidInputException ? 2 : 1;
-            var message = e is GeneratedException ? e.Message : e.ToString();
+            var message = e switch
+            {
+                GeneratedException => e.Message,
+                OperationCanceledException => FailureReport.Cancelled,
+                _ => e.ToString(),
+            };
             if (group is { Size: > 1 })
                 group.Abort(code, message);
             else if (RankEnvironment.Current.Size > 1)
