@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -47,7 +48,7 @@ internal sealed class MagnitudeHistogram
         using var scope = NewDisposeScope();
         // A power of two as factor: the product and with it the bin are exact.
         var bins = rows.to_type(ScalarType.Float64).abs().mul(_counts.Length / Math.ScaleB(1, _exponent)).to_type(ScalarType.Int64).flatten();
-        var counts = bins.bincount(null, _counts.Length).cpu().data<long>();
+        var counts = MemoryMarshal.Cast<byte, long>(bins.bincount(null, _counts.Length).cpu().bytes);
         for (var i = 0; i < _counts.Length; i++)
             _counts[i] += counts[i];
         Total += rows.numel();

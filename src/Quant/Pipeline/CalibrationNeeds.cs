@@ -26,5 +26,8 @@ internal sealed class CalibrationNeeds(QuantRecipe recipe)
             .Where(format => format is { Per: ActivationGranularity.Tensor, Observer: not ActivationObserver.AbsMax }).Select(format => format!.Observer).Distinct().Order(),
     ];
 
+    /// <summary>Observers of cached keys and values.</summary>
+    public IReadOnlyList<ActivationObserver> CacheKinds { get; } = recipe.KvCache is { } cache ? [cache.Observer] : [];
+
     private bool Transforms => recipe.Shift is not null || recipe.Smooth is not null || recipe.Awq is not null;
 }

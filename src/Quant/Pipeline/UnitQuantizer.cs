@@ -26,8 +26,6 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
     private const int ProvedTokens = 64;
     private readonly CalibrationNeeds _needs = new(recipe);
 
-    private IReadOnlyList<ActivationObserver> Cache { get; } = recipe.KvCache is { } cache ? [cache.Observer] : [];
-
     /// <summary>Told each pass of calibration tokens over a unit that begins, for tests.</summary>
     public Action<int>? PassBegins { get; init; }
 
@@ -100,7 +98,7 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
         var seen = new Observation(records);
         try
         {
-            IReadOnlyList<ActivationObserver> cache = unit.Block < 0 ? [] : all is not null ? StatisticsStore.CacheKinds : Cache;
+            IReadOnlyList<ActivationObserver> cache = unit.Block < 0 ? [] : all is not null ? all.CacheKinds : _needs.CacheKinds;
             if (records.Count > 0 || cache.Count > 0 || write is not null)
                 Pass(unit, flow.Exact.Inputs, seen, cache, write, cancellation);
             if (flow.Store is var (store, index))
@@ -134,7 +132,7 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
                 Observers = new Dictionary<ActivationObserver, IThresholdObserver> { [site.Activations!.Observer] = ThresholdObservers.Create(site.Activations.Observer) },
             }, StringComparer.Ordinal);
         // A scale that moves into the linear which gives an attention's values changes the cache too.
-        var cache = sites.Any(site => site.Absorber == Absorber.Source) ? Cache : [];
+        var cache = sites.Any(site => site.Absorber == Absorber.Source) ? _needs.CacheKinds : [];
         return records.Count > 0 || cache.Count > 0 ? Seen(unit, flow.Exact!.Inputs, records, cache, cancellation) : null;
     }
 
@@ -149,7 +147,7 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
                 ? new Dictionary<ActivationObserver, IThresholdObserver> { [format.Observer] = ThresholdObservers.Create(format.Observer) }
                 : [],
         }, StringComparer.Ordinal);
-        return Seen(unit, inputs, records, unit.Block < 0 ? [] : Cache, cancellation);
+        return Seen(unit, inputs, records, unit.Block < 0 ? [] : _needs.CacheKinds, cancellation);
     }
 
     private Observation Seen(Unit unit, UnitInputs inputs, IReadOnlyDictionary<string, SiteRecord> records, IReadOnlyList<ActivationObserver> cache, CancellationToken cancellation)

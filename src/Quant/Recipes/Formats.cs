@@ -93,7 +93,7 @@ public sealed record KvCacheFormat
     /// <summary>Bits of a code: 8.</summary>
     public int Bits { get; init; } = 8;
 
-    /// <summary>How the scale of a head follows from calibration: <see cref="ActivationObserver.AbsMax"/> or <see cref="ActivationObserver.Average"/>.</summary>
+    /// <summary>How the scale of a head follows from calibration; what is beyond its threshold is clipped.</summary>
     public ActivationObserver Observer { get; init; }
 }
 

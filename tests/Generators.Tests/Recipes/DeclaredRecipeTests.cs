@@ -25,7 +25,7 @@ public sealed class DeclaredRecipeTests
         [Gptq(Damping = 0.1, ActOrder = false, BlockSize = 64, StaticGroups = true)]
         [Weights(Bits = 4, Per = Granularity.Group, GroupSize = 64, Symmetric = false)]
         [Activations(Per = ActivationGranularity.Tensor, Observer = ActivationObserver.Histogram)]
-        [KvCache(Observer = ActivationObserver.Average)]
+        [KvCache(Observer = ActivationObserver.Emd)]
         [TokenEmbedding(Bits = 16, Spacing = EmbeddingSpacing.Log)]
         [Keep(Llama.Paths.Head, "LlamaBlock.Mlp.Down@0", "*.v_proj")]
         [Override(LlamaBlock.Paths.MlpDown, WeightBits = 8, WeightPer = Granularity.Channel, WeightSymmetric = true, WeightObserver = WeightObserver.AbsMax)]
@@ -66,7 +66,7 @@ public sealed class DeclaredRecipeTests
                 Gptq = new() { Damping = 0.1, ActOrder = false, BlockSize = 64, StaticGroups = true },
                 Weights = format,
                 Activations = activations,
-                KvCache = new() { Observer = Loading.ActivationObserver.Average },
+                KvCache = new() { Observer = Loading.ActivationObserver.Emd },
                 Embedding = new() { Bits = 16, Spacing = Loading.EmbeddingSpacing.Log },
                 Keep = ["Llama.Head", "LlamaBlock.Mlp.Down@0", "*.v_proj"],
                 Overrides =

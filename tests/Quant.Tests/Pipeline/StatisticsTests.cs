@@ -78,6 +78,29 @@ public sealed class StatisticsTests : IDisposable
         Assert.Empty(Passes(mse with { Overwrite = true }, "statistics"));
     }
 
+    /// <summary>Of keys and values the two cheap ones are always kept, others where they are asked for; AWQ moves scales into what gives values and looks again.</summary>
+    [Fact]
+    public void ObserversOfTheCache_AreTakenAnew_AndThoseBeforeStay()
+    {
+        QuantizeOptions With(string observer, string target, string recipe = "kv8") =>
+            Options("w8", target) with { Recipe = RecipeEdit.Set(NamedRecipes.Get(recipe, groupSize: 32), $"kv_cache.observer={observer}") };
+        Assert.Equal(Units, Passes(With("abs_max", "first"), "statistics").Count);
+        Assert.Empty(Passes(With("average", "average"), "statistics"));
+        Assert.Contains("lack thresholds by kl", Quantizer.Run(With("kl", "kl") with { StatisticsFolder = _folder["statistics"] }).Statistics);
+        Assert.Equal(Units, Passes(With("emd", "emd"), "statistics").Count);
+        foreach (var observer in new[] { "kl", "emd", "average" })
+        {
+            Passes(With(observer, observer + " alone"), null);
+            Assert.Empty(Passes(With(observer, observer + " again"), "statistics"));
+            Equal(observer + " alone", observer);
+            Equal(observer + " alone", observer + " again");
+        }
+
+        Passes(With("mse", "awq alone", "w4-awq"), null);
+        Passes(With("mse", "awq", "w4-awq"), "statistics");
+        Equal("awq alone", "awq");
+    }
+
     [Fact]
     public void OtherTokensOrAnotherModel_AreNotConfused()
     {

@@ -186,7 +186,7 @@ public sealed class RecipeChecksTests
         { new() { Weights = new() { Bits = 3 } }, "Weights.Bits is 3; it must be 8 or 4" },
         { W8A8 with { Activations = new() { Bits = 4 } }, "Activations.Bits is 4; it must be 8" },
         { W8A8 with { Activations = new() { Observer = (ActivationObserver)17 } }, "Activations.Observer is 17; it must be AbsMax or Average" },
-        { new() { KvCache = new() { Observer = ActivationObserver.Kl } }, "KvCache.Observer is Kl; it must be AbsMax or Average" },
+        { new() { KvCache = new() { Observer = (ActivationObserver)17 } }, "KvCache.Observer is 17; it must be AbsMax or Average or Histogram or Kl or Mse or Emd" },
         { new() { Weights = Groups with { GroupSize = 100 } }, "Weights.GroupSize is 100; it must be a multiple of 32" },
         { W8A8 with { Smooth = new() { Alpha = double.NaN } }, "Smooth.Alpha is NaN; it must be a number from 0 to 1" },
         { W8A8 with { Smooth = new() { Search = SmoothSearch.Alpha, AlphaMin = 0.9 } }, "Smooth.AlphaMin is 0.9; it must be at most AlphaMax, 0.8" },

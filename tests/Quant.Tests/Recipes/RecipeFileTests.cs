@@ -158,7 +158,7 @@ public sealed class RecipeFileTests
     [InlineData("""{"weights": {"bits": 8.5}}""", "'weights.bits' is 8.5; it must be 8 or 4")]
     [InlineData("""{"weights": {"bits": 8, "bits": 4}}""", "'weights.bits' is said twice")]
     [InlineData("""{"activations": {"observer": null}}""", "'activations.observer' is null; it must be \"abs_max\" or \"average\"")]
-    [InlineData("""{"kv_cache": {"observer": "kl"}}""", "it must be \"abs_max\" or \"average\"")]
+    [InlineData("""{"kv_cache": {"observer": "kld"}}""", "'kv_cache.observer' is \"kld\"; it must be \"abs_max\" or \"average\" or \"histogram\" or \"kl\" or \"mse\" or \"emd\"")]
     [InlineData("""{"keep": "Llama.Head"}""", "'keep' is \"Llama.Head\"; it must be a list of strings")]
     [InlineData("""{"keep": [3]}""", "'keep[0]' is 3; it must be a string")]
     [InlineData("""{"overrides": [{"weights": {}}]}""", "'overrides[0]' must be an object with the key 'layer'")]

@@ -7,6 +7,11 @@ using static TorchSharp.torch;
 
 namespace Generated.Quant.Pipeline;
 
+/// <summary>The observers whose thresholds are kept.</summary>
+/// <param name="Sites">Of the values that linears read.</param>
+/// <param name="Cache">Of cached keys and values.</param>
+internal sealed record SavedKinds(IReadOnlyList<ActivationObserver> Sites, IReadOnlyList<ActivationObserver> Cache);
+
 /// <summary>What is kept of a unit's exact values between runs.</summary>
 /// <param name="Seen">Statistics, samples and thresholds.</param>
 /// <param name="FirstRow">What the unit gets for the first row of tokens: ids [1, T] or hidden states [1, T, width].</param>
@@ -24,11 +29,10 @@ internal sealed record SavedUnit(Observation Seen, Tensor FirstRow) : IDisposabl
     /// <param name="seen">What was seen.</param>
     /// <param name="firstRow">The first row's input.</param>
     /// <param name="kinds">The observers whose thresholds are kept.</param>
-    public static void Write(BinaryWriter writer, Observation seen, Tensor firstRow, IReadOnlyList<ActivationObserver> kinds)
+    public static void Write(BinaryWriter writer, Observation seen, Tensor firstRow, SavedKinds kinds)
     {
-        writer.Write(kinds.Count);
-        foreach (var kind in kinds)
-            writer.Write((int)kind);
+        Write(writer, kinds.Sites);
+        Write(writer, kinds.Cache);
         var isIds = firstRow.dtype == ScalarType.Int64;
         writer.Write(isIds);
         Write(writer, firstRow, isIds ? ScalarType.Int64 : ScalarType.Float32);
@@ -41,7 +45,7 @@ internal sealed record SavedUnit(Observation Seen, Tensor FirstRow) : IDisposabl
             writer.Write(record.Sample.Seen);
             using var sample = record.Sample.ToTensor();
             Write(writer, sample, ScalarType.Float32);
-            foreach (var kind in kinds)
+            foreach (var kind in kinds.Sites)
                 writer.Write(record.Threshold(kind));
         }
 
@@ -49,7 +53,7 @@ internal sealed record SavedUnit(Observation Seen, Tensor FirstRow) : IDisposabl
         foreach (var (index, thresholds) in seen.KeyValues)
         {
             writer.Write(index);
-            foreach (var kind in StatisticsStore.CacheKinds)
+            foreach (var kind in kinds.Cache)
             {
                 Write(writer, thresholds[kind].Keys);
                 Write(writer, thresholds[kind].Values);
@@ -58,8 +62,12 @@ internal sealed record SavedUnit(Observation Seen, Tensor FirstRow) : IDisposabl
     }
 
     /// <summary>The observers whose thresholds a file has.</summary>
-    public static IReadOnlyList<ActivationObserver> ReadKinds(BinaryReader reader) =>
-        [.. Enumerable.Range(0, Count(reader, sizeof(int))).Select(_ => (ActivationObserver)reader.ReadInt32())];
+    public static SavedKinds ReadKinds(BinaryReader reader)
+    {
+        return new SavedKinds(Kinds(), Kinds());
+
+        IReadOnlyList<ActivationObserver> Kinds() => [.. Enumerable.Range(0, Count(reader, sizeof(int))).Select(_ => (ActivationObserver)reader.ReadInt32())];
+    }
 
     /// <summary>Reads a unit.</summary>
     /// <exception cref="InvalidInputException">It is damaged.</exception>
@@ -77,13 +85,13 @@ internal sealed record SavedUnit(Observation Seen, Tensor FirstRow) : IDisposabl
             {
                 Statistics = statistics,
                 Sample = RowSample.Of(ReadTensor(reader, ScalarType.Float32, device), stride, seen),
-                Observers = kinds.ToDictionary(kind => kind, _ => (IThresholdObserver)new KnownThreshold(reader.ReadDouble())),
+                Observers = kinds.Sites.ToDictionary(kind => kind, _ => (IThresholdObserver)new KnownThreshold(reader.ReadDouble())),
             });
         }
 
         var caches = new SortedDictionary<int, IReadOnlyDictionary<ActivationObserver, KvThresholds>>();
         for (var left = Count(reader, 1); left > 0; left--)
-            caches.Add(reader.ReadInt32(), StatisticsStore.CacheKinds.ToDictionary(kind => kind, _ => new KvThresholds(ReadDoubles(reader), ReadDoubles(reader))));
+            caches.Add(reader.ReadInt32(), kinds.Cache.ToDictionary(kind => kind, _ => new KvThresholds(ReadDoubles(reader), ReadDoubles(reader))));
         return new SavedUnit(new Observation(sites) { KeyValues = caches }, firstRow);
     }
 
@@ -115,6 +123,13 @@ internal sealed record SavedUnit(Observation Seen, Tensor FirstRow) : IDisposabl
         using var flat = type == ScalarType.Int64 ? tensor(MemoryMarshal.Cast<byte, long>(bytes).ToArray()) : tensor(MemoryMarshal.Cast<byte, float>(bytes).ToArray());
         using var shaped = flat.reshape(shape);
         return shaped.to(device, copy: true);
+    }
+
+    private static void Write(BinaryWriter writer, IReadOnlyList<ActivationObserver> kinds)
+    {
+        writer.Write(kinds.Count);
+        foreach (var kind in kinds)
+            writer.Write((int)kind);
     }
 
     private static void Write(BinaryWriter writer, double[] values)

@@ -19,15 +19,16 @@ namespace Generated.Quant.Pipeline;
 /// </summary>
 internal sealed class StatisticsStore
 {
-    private const int Version = 1;
+    private const int Version = 2;
     private const string Description = "statistics.json";
     private readonly string _folder;
     private readonly int _units;
 
-    private StatisticsStore(string folder, int units, IReadOnlyList<ActivationObserver> kinds) => (_folder, _units, Kinds) = (folder, units, kinds);
+    private StatisticsStore(string folder, int units, CalibrationNeeds needs) =>
+        (_folder, _units, Kinds, CacheKinds) = (folder, units, needs.Kinds, Union([ActivationObserver.AbsMax, ActivationObserver.Average], needs.CacheKinds));
 
-    /// <summary>Observers of cached keys and values that are always kept.</summary>
-    public static IReadOnlyList<ActivationObserver> CacheKinds { get; } = [ActivationObserver.AbsMax, ActivationObserver.Average];
+    /// <summary>Observers of cached keys and values whose thresholds are kept: the cheap ones always, others where they are asked for.</summary>
+    public IReadOnlyList<ActivationObserver> CacheKinds { get; private set; }
 
     /// <summary>Observers of static scales whose thresholds are kept beside the statistics.</summary>
     public IReadOnlyList<ActivationObserver> Kinds { get; private set; }
@@ -71,7 +72,7 @@ internal sealed class StatisticsStore
             throw new GeneratedException($"{folder} cannot be used for statistics: {e.Message}", e);
         }
 
-        var store = new StatisticsStore(own, model.BlockCount + 2, needs.Kinds);
+        var store = new StatisticsStore(own, model.BlockCount + 2, needs);
         store.Check(folder, needs);
         return store;
     }
@@ -86,7 +87,7 @@ internal sealed class StatisticsStore
     {
         var (row, _) = prompt.FirstRow();
         using (row)
-            HashedFile.Write(PathOf(unit), writer => SavedUnit.Write(writer, seen, row, Kinds));
+            HashedFile.Write(PathOf(unit), writer => SavedUnit.Write(writer, seen, row, new SavedKinds(Kinds, CacheKinds)));
     }
 
     /// <summary>The exact model's perplexity on held-out tokens; null where it is not known.</summary>
@@ -117,7 +118,8 @@ internal sealed class StatisticsStore
 
         var kinds = Enumerable.Range(0, _units).Select(unit => HashedFile.Read(PathOf(unit), SavedUnit.ReadKinds)).ToList();
         var unread = kinds.FindIndex(found => found is null);
-        var missing = Kinds.Where(kind => kinds.Any(found => found?.Contains(kind) == false)).ToList();
+        var missing = Kinds.Where(kind => kinds.Any(found => found?.Sites.Contains(kind) == false))
+            .Union(CacheKinds.Where(kind => kinds.Any(found => found?.Cache.Contains(kind) == false))).ToList();
         if (unread >= 0)
             Remark = $"{PathOf(unread)} is {(File.Exists(PathOf(unread)) ? "damaged" : "missing")}; statistics are taken anew and kept in {folder}.";
         else if (missing.Count > 0)
@@ -129,8 +131,12 @@ internal sealed class StatisticsStore
         }
 
         // What others have asked for stays.
-        Kinds = [.. Kinds.Concat(kinds.SelectMany(found => found ?? [])).Where(Enum.IsDefined).Distinct().Order()];
+        Kinds = Union(Kinds, kinds.SelectMany(found => found?.Sites ?? []));
+        CacheKinds = Union(CacheKinds, kinds.SelectMany(found => found?.Cache ?? []));
     }
+
+    private static IReadOnlyList<ActivationObserver> Union(IEnumerable<ActivationObserver> kinds, IEnumerable<ActivationObserver> more) =>
+        [.. kinds.Union(more).Where(Enum.IsDefined).Order()];
 
     private string PathOf(int unit) => Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"unit.{unit:00000}.bin"));
 
