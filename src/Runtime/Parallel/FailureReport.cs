@@ -13,6 +13,7 @@ internal static class FailureReport
     internal const string Cancelled = "Cancelled.";
 
     private const string Variable = "GENERATED_FAILURE_FILE";
+    private const int LastSignal = 64;
     private static readonly TimeSpan Forwarding = TimeSpan.FromMilliseconds(300);
 
     /// <summary>Called by a rank just before it ends the job.</summary>
@@ -50,7 +51,7 @@ internal static class FailureReport
             foreach (var message in messages)
                 report(message);
             if (code != 0 && messages.Count == 0 && code > 2)
-                report($"A rank ended with exit code {code}{(code > 128 ? $" (signal {code - 128})" : "")} and said nothing.");
+                report($"The job ended with exit code {code}{(code is > 128 and <= 128 + LastSignal ? $" (signal {code - 128})" : "")}, and no rank said why.");
             return code;
         }
         finally

@@ -105,6 +105,12 @@ public static class Launch
         if (onGpu)
             VisibleDevices.ChooseFor(environment);
         var world = MpiCollective.World();
+        if (onGpu)
+        {
+            LibTorch.EnsureLoaded();
+            VisibleDevices.Require(world, torch.cuda.is_available());
+        }
+
         var own = Devices.Parse(onGpu ? "cuda" : device);
         if (Environment.GetEnvironmentVariable("OMP_NUM_THREADS") is null)
         {

@@ -32,4 +32,15 @@ internal static class VisibleDevices
             ? devices[environment.LocalRank]
             : throw new InvalidInputException($"Rank {environment.Rank} has no GPU of its own: {Variable}={visible} names {devices.Length} for {environment.LocalSize} ranks; start fewer ranks or name more.");
     }
+
+    /// <summary>
+    /// Fails on all ranks where some have a GPU and others none. Where none has one, the reason is another, which the device's name is refused with.
+    /// </summary>
+    /// <exception cref="InvalidInputException">There are fewer GPUs than ranks.</exception>
+    internal static void Require(ICollective world, bool hasGpu)
+    {
+        var having = world.AllGatherBytes([hasGpu ? (byte)1 : (byte)0]).Count(answer => answer[0] == 1);
+        if (having > 0 && having < world.Size)
+            throw new InvalidInputException($"Each rank needs a GPU of its own, but only {having} of {world.Size} ranks have one; start {having} rank(s), or more GPUs have to be visible ({Variable}).");
+    }
 }

@@ -170,6 +170,27 @@ public sealed unsafe class NcclTests : IDisposable
         Assert.Contains("Rank 6 has no GPU of its own: CUDA_VISIBLE_DEVICES=0,1 names 2 for 4 ranks", e.Message);
     }
 
+    [Theory]
+    [InlineData(3, 2, true)]
+    [InlineData(2, 2, false)]
+    [InlineData(2, 0, false)] // none at all: the device's name is refused instead
+    public void RanksWithoutGpuBesideOthersWithOne_FailEverywhere(int ranks, int gpus, bool fails)
+    {
+        var messages = ThreadCollective.Run(ranks, group =>
+        {
+            try
+            {
+                VisibleDevices.Require(group, group.Rank < gpus);
+                return null;
+            }
+            catch (InvalidInputException e)
+            {
+                return e.Message;
+            }
+        });
+        Assert.All(messages, message => Assert.Equal(fails, message?.StartsWith($"Each rank needs a GPU of its own, but only {gpus} of {ranks} ranks have one", StringComparison.Ordinal) ?? false));
+    }
+
     private sealed class RecordingControl : ICollective
     {
         private readonly SingleCollective inner = new();
