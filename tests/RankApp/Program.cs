@@ -6,7 +6,7 @@ using Generated.Parallel.Nccl;
 using TorchSharp;
 using static TorchSharp.torch;
 
-// The program that integration tests run as processes: RankApp <case> [ranks] [device or folder].
+// The program that integration tests run as processes: RankApp <case> [ranks] [device], or RankApp families <ranks> <fixtures> [device].
 var test = args[0];
 var ranks = args.Length > 1 ? int.Parse(args[1], CultureInfo.InvariantCulture) : 1;
 try
@@ -37,7 +37,7 @@ catch (Generated.InvalidInputException e)
     Console.Error.WriteLine(e.Message);
     return 2;
 }
-return Launch.Run(args.Length > 2 && test != "families" ? args[2] : "cpu", world => test switch
+return Launch.Run(args.ElementAtOrDefault(test == "families" ? 3 : 2) ?? "cpu", world => test switch
 {
     "contract" => Do(() => CollectiveContract.Check(world)),
     // NCCL itself with as many ranks as there are, even one.

@@ -13,7 +13,8 @@ using static TorchSharp.torch;
 
 /// <summary>
 /// A model that a group of ranks has divided, against the same model whole: logits, greedy tokens, loss and gradients, and
-/// where they are recorded, against what the original implementation gave. Used with ranks that are threads and with MPI.
+/// where they are recorded, against what the original implementation gave. Used with ranks that are threads, with MPI and with NCCL;
+/// both models are on the group's device.
 /// </summary>
 internal sealed class RankParity
 {
@@ -30,8 +31,8 @@ internal sealed class RankParity
     internal static IReadOnlyList<string> OfRecorded(ICollective group, string folder, double absolute)
     {
         using var scope = NewDisposeScope();
-        using var whole = ModelLoader.Load(folder, new LoadOptions { Dtype = ScalarType.Float32, Trainable = true });
-        using var divided = ModelLoader.Load(folder, new LoadOptions { Dtype = ScalarType.Float32, Trainable = true, TensorParallel = group });
+        using var whole = ModelLoader.Load(folder, new LoadOptions { Device = group.Device, Dtype = ScalarType.Float32, Trainable = true });
+        using var divided = ModelLoader.Load(folder, new LoadOptions { Device = group.Device, Dtype = ScalarType.Float32, Trainable = true, TensorParallel = group });
         using var golden = Checkpoint.Open(Path.Combine(folder, "golden.safetensors"));
         var parity = new RankParity(group, whole.Model, divided.Model);
         foreach (var result in new Verifier(divided, golden, absolute).Run().Where(r => !r.IsOk))
@@ -51,8 +52,8 @@ internal sealed class RankParity
     internal static IReadOnlyList<string> OfPositions(ICollective group, string folder)
     {
         using var scope = NewDisposeScope();
-        using var whole = ModelLoader.Load(folder, new LoadOptions { Dtype = ScalarType.Float32, Trainable = true });
-        using var divided = ModelLoader.Load(folder, new LoadOptions { Dtype = ScalarType.Float32, Trainable = true, TensorParallel = group, SequenceParallel = true });
+        using var whole = ModelLoader.Load(folder, new LoadOptions { Device = group.Device, Dtype = ScalarType.Float32, Trainable = true });
+        using var divided = ModelLoader.Load(folder, new LoadOptions { Device = group.Device, Dtype = ScalarType.Float32, Trainable = true, TensorParallel = group, SequenceParallel = true });
         using var golden = Checkpoint.Open(Path.Combine(folder, "golden.safetensors"));
         var parity = new RankParity(group, whole.Model, divided.Model);
         var inputs = new GoldenInputs(golden);
@@ -68,8 +69,8 @@ internal sealed class RankParity
     {
         using var scope = NewDisposeScope();
         var (architecture, config) = ModelLoader.ReadConfig(variant.Config(fixtures));
-        using var whole = architecture.Create(config, new BuildOptions { Trainable = true });
-        using var divided = architecture.Create(config, new BuildOptions { Trainable = true, TensorParallel = group });
+        using var whole = architecture.Create(config, new BuildOptions { Device = group.Device, Trainable = true });
+        using var divided = architecture.Create(config, new BuildOptions { Device = group.Device, Trainable = true, TensorParallel = group });
         FillBoth(whole, divided);
         if (variant.TrainsBiasesOnly)
             foreach (var slot in whole.Weights().Concat(divided.Weights()).Where(slot => slot.Spec.Kind != TensorKind.Bias))
@@ -90,10 +91,12 @@ internal sealed class RankParity
         using var generator = new Generator(7);
         foreach (var (slot, part) in Slots(whole, divided))
         {
-            var values = slot.Parameter!.Value;
+            // Drawn on the CPU: the same numbers for every device.
+            using var values = zeros([.. slot.Shape]);
             values.normal_(0, slot.Shape.Count == 1 ? 0.2 : 0.2 / Math.Sqrt(slot.Shape[^1] / 64.0), generator: generator);
             if (slot.Layer is INorm && slot.Spec.Kind == TensorKind.Weight)
                 values.add_(1);
+            slot.Parameter!.Value.copy_(values);
             foreach (var piece in part.Pieces())
             {
                 using var target = part.View(piece);
@@ -128,7 +131,7 @@ internal sealed class RankParity
     {
         using var _ = no_grad();
         var batch = TokenBatch.LeftPadded([row], 0);
-        using var ids = batch.ToTensor(CPU);
+        using var ids = batch.ToTensor(_group.Device);
         var lengths = new Lengths();
         using (var pass = new PassContext(_divided.Inputs.Prompt(batch)) { Probe = lengths })
             _divided.Full(ids, pass).Dispose();
@@ -155,8 +158,8 @@ internal sealed class RankParity
     private void CompareLogits(TokenBatch batch, Func<CausalModel, SequenceInputs> inputs)
     {
         using var _ = no_grad();
-        using var ids = batch.ToTensor(CPU);
-        var isReal = tensor([.. Enumerable.Range(0, batch.Rows * batch.Length).Select(i => batch.IsReal(i / batch.Length, i % batch.Length))]);
+        using var ids = batch.ToTensor(_group.Device);
+        var isReal = tensor([.. Enumerable.Range(0, batch.Rows * batch.Length).Select(i => batch.IsReal(i / batch.Length, i % batch.Length))], device: _group.Device);
         Near("logits", Logits(_whole), Logits(_divided));
 
         Tensor Logits(CausalModel model)
@@ -187,7 +190,7 @@ internal sealed class RankParity
 
     private Tensor DividedLoss(TokenBatch batch, PassContext pass)
     {
-        using var ids = batch.ToTensor(CPU);
+        using var ids = batch.ToTensor(_group.Device);
         var range = VocabRange.Of(_divided.Weights().Select(w => w.Layer).OfType<Embedding>().First().Count, _group);
         var logits = _divided.Full(ids, pass);
         if (logits.shape[^1] != range.Length)
@@ -199,7 +202,7 @@ internal sealed class RankParity
             labels[i] = column + 1 < batch.Length && batch.IsReal(row, column) && batch.IsReal(row, column + 1) ? batch[row, column + 1] : -100;
         }
 
-        return VocabParallel.CrossEntropy(logits, tensor(labels).view(batch.Rows, batch.Length), range, _group);
+        return VocabParallel.CrossEntropy(logits, tensor(labels, device: _group.Device).view(batch.Rows, batch.Length), range, _group);
     }
 
     private static Tensor Backward(CausalModel model, Tensor loss)
@@ -280,7 +283,7 @@ internal sealed class RankParity
         {
             writer.Write(piece.Source.Start);
             writer.Write(piece.Source.Length);
-            using var part = gradient.narrow(axis, piece.Target, piece.Source.Length).contiguous();
+            using var part = gradient.narrow(axis, piece.Target, piece.Source.Length).to(CPU).contiguous();
             writer.Write(MemoryMarshal.AsBytes<float>(part.data<float>().ToArray()));
         }
 
@@ -298,7 +301,7 @@ internal sealed class RankParity
             return;
         }
 
-        var difference = (expected.detach() - actual.detach()).abs().max().item<float>();
+        var difference = (expected.detach().cpu() - actual.detach().cpu()).abs().max().item<float>();
         // Some gradients are zero but for rounding (a key's bias shifts all scores alike).
         if (!(difference <= Tolerance * size + 1e-6))
             _problems.Add($"{what} differs by {difference:g3}, values are of size {size:g3}");
