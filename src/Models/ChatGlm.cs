@@ -1,3 +1,4 @@
+using Generated.Configuration;
 using static Generated.Ops;
 
 namespace Generated.Models;
@@ -57,6 +58,9 @@ public sealed partial record ChatGlmConfig
     /// <summary>ChatGLM-6B v1.1.</summary>
     [Preset("chatglm-6b", TensorParallel = [2, 4, 8])]
     public static ChatGlmConfig ChatGlm6B => new() { Vocab = 130528, Hidden = 4096, Layers = 28, Heads = 32, Ffn = 16384 };
+
+    partial void Check(ConfigReader reader) =>
+        reader.Require(reader.BoolOr(true, "position_encoding_2d"), "position_encoding_2d", "is not supported: heads rotate by two positions");
 }
 
 /// <summary>One ChatGLM-6B block. Each norm's output also is the residual, scaled: nothing can be folded into the linears behind it.</summary>

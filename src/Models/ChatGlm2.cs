@@ -1,3 +1,4 @@
+using Generated.Configuration;
 using Generated.Layers;
 using static Generated.Ops;
 
@@ -97,6 +98,14 @@ public sealed partial record ChatGlm2Config
     /// <summary>ChatGLM3-6B-32K: a rotary base 50 times as large.</summary>
     [Preset("chatglm3-6b-32k", TensorParallel = [2])]
     public static ChatGlm2Config ChatGlm3With6BLong => ChatGlm2With6B with { RopeRatio = 50 };
+
+    partial void Check(ConfigReader reader)
+    {
+        _ = reader.SizeOr(1, "kv_channels");
+        _ = reader.SizeOr(1, "multi_query_group_num");
+        reader.Require(reader.BoolOr(true, "rmsnorm"), "rmsnorm", "is not supported: every norm is an RMSNorm");
+        reader.Require(reader.BoolOr(true, "multi_query_attention") || KvHeads == Heads, "multi_query_attention", $"contradicts the {KvHeads} groups of 'multi_query_group_num'");
+    }
 }
 
 /// <summary>One ChatGLM2 block: multi-query attention with half-rotary heads, then a gated MLP from one fused projection.</summary>

@@ -1,3 +1,4 @@
+using Generated.Configuration;
 using static Generated.Ops;
 
 namespace Generated.Models;
@@ -68,6 +69,13 @@ public sealed partial record GlmConfig
     /// <summary>GLM-10B, Chinese.</summary>
     [Preset("glm-10b-chinese", TensorParallel = [2, 4, 8])]
     public static GlmConfig Glm10BChinese => new() { Vocab = 50048, Hidden = 4096, Layers = 48, Heads = 64, MaxPositions = 1024 };
+
+    partial void Check(ConfigReader reader)
+    {
+        reader.Require(reader.BoolOr(true, "block_position_encoding"), "block_position_encoding", "is not supported: positions have two tables");
+        reader.Require(!reader.BoolOr(false, "relative_encoding"), "relative_encoding", "is not supported: positions are absolute");
+        reader.Require(reader.DoubleOr(1, "attention_scale") == 1, "attention_scale", "is not the 1 that this architecture has");
+    }
 }
 
 /// <summary>One GLM block.</summary>

@@ -85,9 +85,15 @@ public sealed partial record GptConfig
     [Preset("gpt3-175b", TensorParallel = [2, 4, 8])]
     public static GptConfig Gpt3With175B => new() { Vocab = 51200, Hidden = 12288, Layers = 96, Heads = 96, MaxPositions = 1024 };
 
-    partial void Check(ConfigReader reader) =>
+    partial void Check(ConfigReader reader)
+    {
+        _ = reader.SizeOr(1, "n_inner", "intermediate_size");
         reader.Require(
             reader.StringOr("gelu_new", "activation_function") is "gelu_new" or "gelu_pytorch_tanh", "activation_function", "is not the tanh form of gelu that this architecture has");
+        reader.Require(reader.BoolOr(true, "scale_attn_weights"), "scale_attn_weights", "is not supported: scores are divided by the root of the head width");
+        reader.Require(!reader.BoolOr(false, "scale_attn_by_inverse_layer_idx"), "scale_attn_by_inverse_layer_idx", "is not supported: scores are scaled alike in every layer");
+        reader.Require(!reader.BoolOr(false, "add_cross_attention"), "add_cross_attention", "is not supported: this is a decoder without an encoder");
+    }
 }
 
 /// <summary>One GPT block; its linears lie in the file as [in, out].</summary>

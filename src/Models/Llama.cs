@@ -183,6 +183,8 @@ public sealed partial record LlamaConfig
 
     partial void Check(ConfigReader reader)
     {
+        _ = reader.SizeOr(1, "num_key_value_heads");
+        _ = reader.SizeOr(1, "head_dim");
         reader.Require(reader.Has("head_dim") || Hidden % Heads == 0, "hidden_size", $"is not a multiple of the {Heads} attention heads");
         reader.Require(KvHeads > 0 && Heads % KvHeads == 0, "num_key_value_heads", $"does not divide the {Heads} attention heads");
         reader.Require(reader.StringOr("silu", "hidden_act") is "silu" or "swish", "hidden_act", "is not the silu that this architecture has");

@@ -87,8 +87,11 @@ public sealed partial record OptConfig
     [Preset("opt-66b", TensorParallel = [2, 4, 8])]
     public static OptConfig Opt66B => new() { Vocab = 50272, Hidden = 9216, Layers = 64, Heads = 72, Ffn = 36864 };
 
-    partial void Check(ConfigReader reader) =>
+    partial void Check(ConfigReader reader)
+    {
         reader.Require(reader.StringOr("relu", "activation_function") == "relu", "activation_function", "is not the relu that this architecture has");
+        reader.Require(reader.BoolOr(true, "layer_norm_elementwise_affine"), "layer_norm_elementwise_affine", "is not supported: norms have a weight and a bias");
+    }
 }
 
 /// <summary>One OPT block, with its norms before (most sizes) or behind (350M).</summary>

@@ -1,3 +1,4 @@
+using Generated.Configuration;
 using Generated.Layers;
 using static Generated.Ops;
 
@@ -73,6 +74,13 @@ public sealed partial record QwenConfig
     /// <summary>Qwen 72B.</summary>
     [Preset("qwen-72b", TensorParallel = [2, 4, 8])]
     public static QwenConfig Qwen72B => new() { Vocab = 152064, Hidden = 8192, Layers = 80, Heads = 64, HeadDim = 128, FfnBoth = 49152, Theta = 1000000, TrainedLength = 32768, DynamicNtk = false, LogNAttention = false };
+
+    partial void Check(ConfigReader reader)
+    {
+        _ = reader.SizeOr(1, "kv_channels");
+        reader.Require(reader.DoubleOr(1, "rotary_pct") == 1, "rotary_pct", "is not the 1 that this architecture has: whole heads rotate");
+        reader.Require(reader.BoolOr(true, "scale_attn_weights"), "scale_attn_weights", "is not supported: scores are divided by the root of the head width");
+    }
 }
 
 /// <summary>One Qwen block: fused projection with bias, then a gated MLP whose second matrix is the gate.</summary>

@@ -96,6 +96,33 @@ public sealed class RegistryTests
         Assert.Contains($"'{key}'", Assert.Throws<InvalidInputException>(() => ArchitectureRegistry.Find(reader).ReadConfig(reader)).Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Keys that switch a published architecture to a wiring it is not declared with: ignored, they would give other logits without a word.</summary>
+    [Theory]
+    [InlineData("llama", "num_key_value_heads", "-1")]
+    [InlineData("llama", "head_dim", "0")]
+    [InlineData("qwen2", "num_key_value_heads", "0")]
+    [InlineData("gpt", "n_inner", "-3")]
+    [InlineData("gpt", "scale_attn_weights", "false")]
+    [InlineData("gpt", "scale_attn_by_inverse_layer_idx", "true")]
+    [InlineData("gpt", "add_cross_attention", "true")]
+    [InlineData("opt", "layer_norm_elementwise_affine", "false")]
+    [InlineData("glm", "block_position_encoding", "false")]
+    [InlineData("glm", "relative_encoding", "true")]
+    [InlineData("glm", "attention_scale", "2.0")]
+    [InlineData("chatglm", "position_encoding_2d", "false")]
+    [InlineData("chatglm2", "rmsnorm", "false")]
+    [InlineData("chatglm2", "multi_query_attention", "false")]
+    [InlineData("chatglm2", "kv_channels", "-16")]
+    [InlineData("qwen", "rotary_pct", "0.5")]
+    [InlineData("qwen", "scale_attn_weights", "false")]
+    public void SwitchToAnotherWiring_IsRefusedByKey(string folder, string key, string value)
+    {
+        var config = Published(folder);
+        config[key] = JsonNode.Parse(value);
+        var reader = Reader(config);
+        Assert.Contains($"'{key}'", Assert.Throws<InvalidInputException>(() => ArchitectureRegistry.Find(reader).ReadConfig(reader)).Message, StringComparison.Ordinal);
+    }
+
     private static ArchitectureInfo Find(JsonNode config) => ArchitectureRegistry.Find(Reader(config));
 
     private static ConfigReader Reader(JsonNode config) => ConfigReader.Parse(Encoding.UTF8.GetBytes(config.ToJsonString()), "config.json");

@@ -33,7 +33,7 @@ internal sealed record SequenceParallel(string? Obstacle, EquatableArray<Sequenc
     {
         if (FindObstacle(body, kind, partition) is { } obstacle) return new SequenceParallel(obstacle, EquatableArray<SequenceExchangePlan>.Empty);
         var gathered = new HashSet<int>();
-        return new SequenceParallel(null, body.Nodes.SelectMany(node => Exchange(body, node, partition, gathered)).ToEquatableArray());
+        return new SequenceParallel(null, body.Nodes.SelectMany(node => Exchange(node, partition, gathered)).ToEquatableArray());
     }
 
     private static string? FindObstacle(FlatBody body, ClassKind kind, Partition partition)
@@ -51,7 +51,7 @@ internal sealed record SequenceParallel(string? Obstacle, EquatableArray<Sequenc
         return partition.Of(last.Path).Kind == SplitKind.Vocabulary ? null : $"the result of '{last.Path}' is not divided over the vocabulary";
     }
 
-    private static IEnumerable<SequenceExchangePlan> Exchange(FlatBody body, FlatNode node, Partition partition, HashSet<int> gathered)
+    private static IEnumerable<SequenceExchangePlan> Exchange(FlatNode node, Partition partition, HashSet<int> gathered)
     {
         if (node.Layer is not { } layer) yield break;
         var kind = partition.Of(layer.Path).Kind;

@@ -25,7 +25,7 @@ internal static class LanguageLists
     public static string LayerAttributes()
     {
         var text = new StringBuilder("Every layer takes:\n");
-        Options(text, typeof(LayerAttribute), DeclaredOptions(typeof(LayerAttribute)));
+        Options(text, DeclaredOptions(typeof(LayerAttribute)));
         return text.Append('\n').Append(Describe(Attributes.Where(t => t.IsSubclassOf(typeof(LayerAttribute))), options: DeclaredOptions)).ToString();
     }
 
@@ -92,14 +92,14 @@ internal static class LanguageLists
             if (type.IsGenericType) text.Append($"- `T`: {LowerFirst(Runtime.TypeParameter(type))}\n");
             foreach (var parameter in constructor.GetParameters())
                 text.Append($"- `{parameter.Name}`: {LowerFirst(Runtime.Parameter(type, parameter.Name!))}\n");
-            Options(text, type, options(type));
+            Options(text, options(type));
             text.Append('\n');
         }
 
         return text.ToString();
     }
 
-    private static void Options(StringBuilder text, Type type, IReadOnlyList<PropertyInfo> options)
+    private static void Options(StringBuilder text, IReadOnlyList<PropertyInfo> options)
     {
         foreach (var option in options)
         {

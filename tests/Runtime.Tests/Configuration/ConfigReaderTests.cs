@@ -1,5 +1,5 @@
-using Generated;
 using System.Text;
+using Generated;
 using Generated.Configuration;
 
 namespace Runtime.Tests.Configuration;

@@ -78,7 +78,7 @@ internal sealed class Cl100kSplitter(int longestNumber) : WordSplitter
             return NumberEnd(text, second);
 
         // Anything but a line end may lead a word.
-        var next = second < text.Length ? CharacterClasses.At(text, second, out int nextUnits) : CharacterClass.Space;
+        var next = second < text.Length ? CharacterClasses.At(text, second, out _) : CharacterClass.Space;
         if (next == CharacterClass.Letter && text[start] is not ('\r' or '\n'))
             return CharacterClasses.RunEnd(text, second, CharacterClass.Letter);
 
