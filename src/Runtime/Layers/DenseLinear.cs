@@ -7,7 +7,7 @@ using F = TorchSharp.torch.nn.functional;
 namespace Generated.Layers;
 
 /// <summary>A linear layer whose weight is a matrix of the model's type.</summary>
-public sealed class DenseLinear : Linear
+public sealed class DenseLinear : Linear, IMatrixLinear
 {
     private readonly BuildContext _build;
     private bool _unitRows;
@@ -49,6 +49,18 @@ public sealed class DenseLinear : Linear
 
     /// <summary>Whether each row of the matrix is divided by its L2 norm before use.</summary>
     public bool HasUnitRows => _unitRows;
+
+    bool IMatrixLinear.IsTied => TiedTo is not null;
+
+    Tensor IWeightRows.Rows(long start, long count) => Weight.Value.narrow(0, start, count);
+
+    void IMatrixLinear.ScaleColumns(Tensor scale)
+    {
+        Weight.Value.mul_(scale);
+        Weight.Changed();
+    }
+
+    void IMatrixLinear.FixUnitRows() => FixUnitRows();
 
     /// <summary>Divides each row of the matrix by its L2 norm for good, where that is done before every use; the function stays.</summary>
     internal void FixUnitRows()
@@ -95,9 +107,13 @@ public sealed class DenseLinear : Linear
         return _bias is null ? null : WeightShare.Of(_bias, isDivided && !byRow ? 0 : -1, OutputParts);
     }
 
+    /// <summary>Raised when it is disposed of: whoever shares its memory lets go of it.</summary>
+    internal event Action? Disposing;
+
     /// <inheritdoc/>
     public override void Dispose()
     {
+        Disposing?.Invoke();
         if (TiedTo is null)
             Weight.Dispose();
         _bias?.Dispose();

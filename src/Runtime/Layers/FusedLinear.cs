@@ -121,6 +121,9 @@ public sealed class FusedLinear
             Weight = empty([height, members[0].LocalInWidth], build.Dtype, device).DetachFromDisposeScope();
             Bias = members[0].Bias is null ? null : empty([height], build.Dtype, device).DetachFromDisposeScope();
             TakeIn();
+            // A member that is gone will not be fused again; the memory then lives as long as the others' views of it.
+            foreach (var member in members)
+                member.Disposing += Dispose;
         }
 
         public Tensor Weight { get; private set; }

@@ -2,6 +2,7 @@ using Generated;
 using Generated.Architectures;
 using Generated.Layers;
 using Generated.Passes;
+using Generated.Tests;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -147,6 +148,23 @@ public sealed class LinearTests
             Weights.Close(before.Item1, a, "kept member", 1e-5);
             Weights.Close(x.sum(-1, keepdim: true).expand(2, 1, 2), b, "replaced member", 1e-5);
         }
+    }
+
+    [SkippableFact]
+    public void FusedLinear_WhoseMembersAreGone_HoldsNoMemory()
+    {
+        using var scope = NewDisposeScope();
+        using var build = new BuildContext(new BuildOptions());
+        var before = NativeHeap.BytesInUse();
+        const long Bytes = 2 * 1024 * 1024 * sizeof(float);
+        DenseLinear first = new(build, 1024, 1024), second = new(build, 1024, 1024);
+        var fused = new FusedLinear(build, () => first, () => second);
+        Assert.InRange(NativeHeap.BytesInUse() - before, Bytes, Bytes * 9 / 8);
+        first.Dispose();
+        Assert.InRange(NativeHeap.BytesInUse() - before, Bytes, Bytes * 9 / 8); // the other is a view of the same memory
+        second.Dispose();
+        Assert.InRange(NativeHeap.BytesInUse() - before, -Bytes / 8, Bytes / 8);
+        GC.KeepAlive(fused);
     }
 
     [Fact]
