@@ -6,6 +6,9 @@ namespace Generated.Quant.Analysis;
 /// <summary>How far values are from what they should be, accumulated over batches in float64.</summary>
 internal sealed class ErrorMeasure
 {
+    /// <summary>In float64 and with all that is computed of them, values take ten times the memory that they take themselves.</summary>
+    private const long ValuesAtOnce = 1 << 18;
+
     private double _error;
     private double _signal;
     private double _other;
@@ -41,6 +44,16 @@ internal sealed class ErrorMeasure
             return this;
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
+        var (expected, found) = (reference.reshape(-1), actual.reshape(-1));
+        for (var start = 0L; start < expected.shape[0]; start += ValuesAtOnce)
+            AddPart(expected.narrow(0, start, Math.Min(ValuesAtOnce, expected.shape[0] - start)), found.narrow(0, start, Math.Min(ValuesAtOnce, expected.shape[0] - start)));
+        Count += reference.numel();
+        return this;
+    }
+
+    private void AddPart(Tensor reference, Tensor actual)
+    {
+        using var scope = NewDisposeScope();
         var (expected, found) = (reference.to_type(ScalarType.Float64), actual.to_type(ScalarType.Float64));
         var difference = found - expected;
         _error += difference.Squared().sum().item<double>();
@@ -48,7 +61,5 @@ internal sealed class ErrorMeasure
         _other += found.Squared().sum().item<double>();
         _product += expected.mul(found).sum().item<double>();
         _largest = Math.Max(_largest, difference.abs().max().item<double>());
-        Count += reference.numel();
-        return this;
     }
 }

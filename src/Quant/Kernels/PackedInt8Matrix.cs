@@ -40,6 +40,21 @@ public sealed unsafe class PackedInt8Matrix : PackedMatrix
     private PackedInt8Matrix(PackedShape shape, PackedStorage storage)
         : base(shape) => _storage = storage;
 
+    /// <summary>The same of codes 0 to 255, of which 128 are subtracted in place.</summary>
+    internal static PackedInt8Matrix OfUnsigned(int outWidth, int inWidth, ReadOnlySpan<byte> codes, ReadOnlySpan<float> scales, int groupSize,
+        ReadOnlySpan<short> zeros, ReadOnlySpan<int> groupIndex)
+    {
+        var matrix = new PackedInt8Matrix(outWidth, inWidth, MemoryMarshal.Cast<byte, sbyte>(codes), scales, groupSize, zeros, groupIndex);
+        var storage = matrix._storage;
+        for (var output = 0; output < outWidth; output++)
+        {
+            foreach (ref var code in new Span<byte>(storage.Codes + output * storage.RowBytes, inWidth))
+                code ^= 0x80;
+        }
+
+        return matrix;
+    }
+
     internal override PackedStorage Storage => _storage;
 
     /// <inheritdoc/>

@@ -56,9 +56,8 @@ internal sealed record LinearPart
         var (groupSize, groupIndex) = isGrouped ? (weight.GroupSize, weight.GroupIndex) : (0, null);
         if (weight.Bits == 4)
             return new PackedInt4Matrix(weight.OutWidth, weight.InWidth, weight.Codes, weight.Scales, groupSize, weight.Zeros, groupIndex);
-        var codes = Array.ConvertAll(weight.Codes, code => (sbyte)(code - 128));
         var zeros = weight.Zeros is null ? null : Array.ConvertAll(weight.Zeros, zero => (short)(zero - 128));
-        return new PackedInt8Matrix(weight.OutWidth, weight.InWidth, codes, weight.Scales, groupSize, zeros, groupIndex);
+        return PackedInt8Matrix.OfUnsigned(weight.OutWidth, weight.InWidth, weight.Codes, weight.Scales, groupSize, zeros, groupIndex);
     }
 
     private static void Check(string name, float[]? values, int width)

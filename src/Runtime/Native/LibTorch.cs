@@ -62,10 +62,13 @@ public static class LibTorch
         }
     }
 
+    /// <summary>Whether memory that was freed stays in the process, as this library asks of glibc.</summary>
+    internal static bool KeepsFreedMemory { get; } = Libc.IsGlibc && Environment.GetEnvironmentVariable(MallocVariable) != "default";
+
     /// <summary>What must be set before libtorch is loaded, by whomever.</summary>
     private static void PrepareProcess()
     {
-        if (Libc.IsGlibc && Environment.GetEnvironmentVariable(MallocVariable) != "default")
+        if (KeepsFreedMemory)
             Libc.KeepFreedMemory();
         // GNU OpenMP's threads spin for milliseconds after each operation and would keep the cores from the kernel team's.
         if (Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null)

@@ -42,6 +42,15 @@ internal static unsafe partial class Libc
         _ = mallopt(MTrimThreshold, int.MaxValue);
     }
 
+    /// <summary>
+    /// Allocations from here on are mappings of their own, which go back to the system when they are freed. Freed pieces of malloc's arenas
+    /// are not used again for tensors of the same size where their alignment has cut them up.
+    /// </summary>
+    internal static void MapAllocations(int bytes) => _ = mallopt(MMmapThreshold, bytes);
+
+    /// <summary>Returns what of freed memory can be returned to the system, from all arenas of malloc.</summary>
+    internal static void ReturnFreedMemory() => _ = malloc_trim(0);
+
     /// <summary>Opens a library and resolves every symbol at once, so that a missing one is a message here and not the end of the process later.</summary>
     /// <returns>null, or dlerror's text.</returns>
     internal static string? OpenResolvingAll(string path)
@@ -68,6 +77,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     private static partial int mallopt(int parameter, int value);
+
+    [LibraryImport("libc")]
+    private static partial int malloc_trim(nuint pad);
 
     [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)]
     private static partial nint dlopen(string path, int flags);
