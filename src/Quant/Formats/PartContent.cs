@@ -92,16 +92,36 @@ internal sealed class PartContent : IDisposable
     {
         foreach (var stored in FileTensor.Of(spec, CheckpointLayout.HuggingFace))
         {
+            Add(stored.Name, type.ToDType(), [.. stored.Shape], writer => Append(writer, stored, value, type));
+        }
+    }
+
+    /// <summary>Adds a plain matrix whose rows are read when they are written.</summary>
+    /// <exception cref="GeneratedException">A value is not finite in the type it is stored in.</exception>
+    public void Add(TensorSpec spec, IWeightRows value, ScalarType type)
+    {
+        foreach (var stored in FileTensor.Of(spec, CheckpointLayout.HuggingFace))
+        {
             Add(stored.Name, type.ToDType(), [.. stored.Shape], writer =>
             {
-                using var noGrad = no_grad();
-                using var typed = value.to_type(type);
-                if (!Calibration.Finite.Holds(typed))
-                    throw new GeneratedException($"'{stored.Name}' would not be finite as {type}; quantize from a checkpoint in float32.");
-                using var laidOut = stored.IsTransposed ? typed.t() : typed.alias();
-                writer.Append(stored.Name, laidOut);
+                // Rows of a transposed matrix are not one after the other in the file.
+                foreach (var (start, count) in value.Ranges(stored.IsTransposed ? long.MaxValue : WeightRows.AtOnce))
+                {
+                    using var rows = value.Rows(start, count);
+                    Append(writer, stored, rows, type);
+                }
             });
         }
+    }
+
+    private static void Append(CheckpointWriter writer, FileTensor stored, Tensor value, ScalarType type)
+    {
+        using var noGrad = no_grad();
+        using var typed = value.to_type(type);
+        if (!Calibration.Finite.Holds(typed))
+            throw new GeneratedException($"'{stored.Name}' would not be finite as {type}; quantize from a checkpoint in float32.");
+        using var laidOut = stored.IsTransposed ? typed.t() : typed.alias();
+        writer.Append(stored.Name, laidOut);
     }
 
     public void Dispose() => _owned.ForEach(o => o.Dispose());

@@ -214,6 +214,12 @@ public sealed class QuantizedCheckpointWriter : IDisposable
 
         foreach (var weight in weights.Where(w => w.Spec.TiedTo is null && !(w.Layer is Linear && quantized.Contains(ModelNames.Stem(w.Spec.Name)))))
         {
+            if (weight.Streamed is { } rows)
+            {
+                content.Add(weight.Spec, rows, weight.Type);
+                continue;
+            }
+
             var parameter = weight.Parameter ?? throw new InvalidOperationException($"'{weight.Spec.Name}' is neither a plain weight nor among the quantized ones.");
             content.Add(weight.Spec, parameter.Value, weight.Spec.Shape.Count > 1 ? weight.Type : ScalarType.Float32);
             if (weight.Layer is INorm { Bias: { } bias } && weight.Spec.Kind == TensorKind.Weight && !declared.Contains(ModelNames.Stem(weight.Spec.Name) + ModelNames.Bias))
@@ -272,5 +278,9 @@ public sealed class QuantizedCheckpointWriter : IDisposable
         _transaction.Folder, string.Create(CultureInfo.InvariantCulture, $"model-{part + 2:00000}-of-{_plan.Blocks + 1:00000}.safetensors"));
 
     /// <summary>A plain weight and how it is stored.</summary>
-    private sealed record StoredWeight(TensorSpec Spec, Parameter? Parameter, object Layer, ScalarType Type);
+    private sealed record StoredWeight(TensorSpec Spec, Parameter? Parameter, object Layer, ScalarType Type)
+    {
+        /// <summary>A matrix that is not in memory.</summary>
+        public IWeightRows? Streamed => Spec.Kind != TensorKind.Weight ? null : Layer as StreamedLinear ?? (Layer as Embedding)?.Table as IWeightRows;
+    }
 }

@@ -1,3 +1,4 @@
+using Generated.Layers;
 using Generated.Quant.Observers;
 using Generated.Quant.Recipes;
 using TorchSharp;
@@ -11,9 +12,12 @@ namespace Generated.Quant.Methods;
 /// </summary>
 internal sealed class OutputError : IDisposable
 {
+    /// <summary>Outputs of a linear that are kept, and not computed anew for every error: a head's on all tokens may be larger than the model.</summary>
+    private const long MostOutputs = 1 << 25;
+
     private readonly SiteProblem _problem;
     private readonly Rounding _rounding;
-    private readonly List<(Tensor Output, double Energy)> _references = [];
+    private readonly List<Reference> _references = [];
     private readonly float[] _absMax;
 
     public OutputError(SiteProblem problem, Rounding rounding, bool isRelative)
@@ -23,10 +27,19 @@ internal sealed class OutputError : IDisposable
         using var noGrad = no_grad();
         foreach (var weight in problem.Weights)
         {
-            using var scope = NewDisposeScope();
-            var output = problem.Inputs.matmul(weight.t());
-            var energy = output.Squared().sum(ScalarType.Float64).item<double>();
-            _references.Add((output.DetachFromDisposeScope(), isRelative && energy > 0 ? energy : 1));
+            var (first, energy) = (_references.Count, 0.0);
+            var isKept = problem.Inputs.shape[0] * weight.OutWidth <= MostOutputs;
+            // Of one scale for all, all have to be there.
+            foreach (var (start, count) in weight.Ranges(problem.Format is { Per: Granularity.Tensor } ? long.MaxValue : WeightRows.AtOnce))
+            {
+                using var scope = NewDisposeScope();
+                var output = problem.Inputs.matmul(weight.Rows(start, count).t());
+                energy += output.Squared().sum(ScalarType.Float64).item<double>();
+                _references.Add(new Reference(weight, start, count, isKept ? output.DetachFromDisposeScope() : null));
+            }
+
+            foreach (var part in _references.Skip(first))
+                part.Energy = isRelative && energy > 0 ? energy : 1;
         }
     }
 
@@ -38,13 +51,14 @@ internal sealed class OutputError : IDisposable
         var scale = tensor(scales.ToArray(), device: _problem.Inputs.device);
         var inputs = Inputs(_problem.Inputs / scale, scales);
         double sum = 0;
-        for (var i = 0; i < _references.Count; i++)
+        foreach (var part in _references)
         {
             using var inner = NewDisposeScope();
-            var scaled = _problem.Weights[i] * scale;
+            var exact = part.Weight.Rows(part.Start, part.Count);
+            var scaled = exact * scale;
             var weight = _problem.Format is { } format ? FakeQuantize.Weight(scaled, format, _rounding) : scaled;
-            var difference = inputs.matmul(weight.t()).sub_(_references[i].Output);
-            sum += difference.Squared().sum(ScalarType.Float64).item<double>() / _references[i].Energy;
+            var difference = inputs.matmul(weight.t()).sub_(part.Output ?? _problem.Inputs.matmul(exact.t()));
+            sum += difference.Squared().sum(ScalarType.Float64).item<double>() / part.Energy;
         }
 
         return double.IsNaN(sum) ? double.PositiveInfinity : sum; // scales so extreme that a product overflows lose
@@ -53,8 +67,8 @@ internal sealed class OutputError : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var (output, _) in _references)
-            output.Dispose();
+        foreach (var part in _references)
+            part.Output?.Dispose();
         _references.Clear();
     }
 
@@ -76,5 +90,11 @@ internal sealed class OutputError : IDisposable
                     return FakeQuantize.Static(divided, FakeQuantize.Int8Scale(observer.Threshold()), _rounding);
                 }
         }
+    }
+
+    /// <summary>What some rows of a weight give of the inputs, null where that is not kept, and what their error is relative to.</summary>
+    private sealed record Reference(IWeightRows Weight, int Start, int Count, Tensor? Output)
+    {
+        public double Energy { get; set; }
     }
 }

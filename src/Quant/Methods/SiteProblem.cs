@@ -1,3 +1,4 @@
+using Generated.Layers;
 using Generated.Quant.Calibration;
 using Generated.Quant.Recipes;
 using static TorchSharp.torch;
@@ -14,7 +15,7 @@ namespace Generated.Quant.Methods;
 /// <param name="Format">Format their weights get, or null.</param>
 /// <param name="Activations">Format the value gets, or null.</param>
 internal sealed record SiteProblem(
-    Tensor Inputs, ChannelStatistics Statistics, IReadOnlyList<Tensor> Weights, WeightFormat? Format, ActivationFormat? Activations)
+    Tensor Inputs, ChannelStatistics Statistics, IReadOnlyList<IWeightRows> Weights, WeightFormat? Format, ActivationFormat? Activations)
 {
     /// <summary>Channels of the value.</summary>
     public int Width => Statistics.Width;
@@ -28,9 +29,13 @@ internal sealed record SiteProblem(
             throw new ArgumentException($"Inputs of [{string.Join(", ", Inputs.shape)}] for {Width} channels.");
         foreach (var weight in Weights)
         {
-            if (weight.dim() != 2 || weight.shape[1] != Width)
-                throw new ArgumentException($"A weight of [{string.Join(", ", weight.shape)}] for {Width} channels.");
-            Finite.Require(weight, "The weights");
+            if (weight.InWidth != Width)
+                throw new ArgumentException($"A weight of [{weight.OutWidth}, {weight.InWidth}] for {Width} channels.");
+            foreach (var (start, count) in weight.Ranges())
+            {
+                using var rows = weight.Rows(start, count);
+                Finite.Require(rows, "The weights");
+            }
         }
 
         Finite.Require(Inputs, "The calibration activations");

@@ -1,5 +1,6 @@
 using Generated.Architectures;
 using Generated.Layers;
+using Generated.Loading;
 using Generated.Quant.Layers;
 using Generated.Quant.Methods;
 using Generated.Quant.Recipes;
@@ -16,7 +17,8 @@ internal static class EmbeddingStage
     {
         if (recipe.Embedding is not { } format)
             return null;
-        return EmbeddingQuantizer.Quantize(Find(model).Weight.Value, format, recipe.Rounding);
+        var embedding = Find(model);
+        return EmbeddingQuantizer.Quantize(embedding.Table as StreamedEmbedding ?? (IWeightRows)new TensorRows(embedding.Weight.Value), format, recipe.Rounding);
     }
 
     /// <summary>Writes what the codes stand for over a model's embedding, for evaluation; a tied head that does not use them gets the matrix it had.</summary>
@@ -26,28 +28,38 @@ internal static class EmbeddingStage
         var embedding = Find(model);
         if (!state.Format.TiedHead)
         {
-            foreach (var slot in model.Linears().Where(slot => slot.Linear is DenseLinear { TiedTo: not null }))
-                slot.Linear = OwnMatrix(model, (DenseLinear)slot.Linear);
+            foreach (var slot in model.Linears())
+                Untying.Untie(slot, model.Context);
+        }
+
+        if (embedding.Table is StreamedEmbedding streamed)
+        {
+            streamed.ReadFrom(Read);
+            foreach (var slot in model.Linears())
+            {
+                if (slot.Linear is StreamedLinear { IsTied: true } head)
+                    head.ReadFrom(Read);
+            }
+
+            return;
         }
 
         const int RowsAtOnce = 4096;
         for (var start = 0; start < state.Rows; start += RowsAtOnce)
         {
-            var rows = Math.Min(RowsAtOnce, state.Rows - start);
-            using var values = tensor(EmbeddingQuantizer.Dequantize(state, start, rows), [rows, state.Width]);
-            using var place = embedding.Weight.Value.narrow(0, start, rows);
-            place.copy_(values).Dispose(); // what it returns is another handle
+            var rows = new WeightRange(start, Math.Min(RowsAtOnce, state.Rows - start));
+            using var place = embedding.Weight.Value.narrow(0, start, rows.Length);
+            Read(rows, place);
         }
 
         embedding.Weight.Changed();
+
+        void Read(WeightRange rows, Tensor destination)
+        {
+            using var scope = NewDisposeScope();
+            destination.copy_(tensor(EmbeddingQuantizer.Dequantize(state, (int)rows.Start, (int)rows.Length), [rows.Length, state.Width]));
+        }
     }
 
     private static Embedding Find(CausalModel model) => model.Weights().Select(slot => slot.Layer).OfType<Embedding>().First();
-
-    private static DenseLinear OwnMatrix(CausalModel model, DenseLinear tied)
-    {
-        var own = new DenseLinear(model.Context, tied.InWidth, tied.OutWidth, unitRows: tied.HasUnitRows);
-        own.Weight.Value.copy_(tied.Weight.Value);
-        return own;
-    }
 }

@@ -25,15 +25,12 @@ internal static class Folding
         var (z, s) = (shift is null ? null : tensor(shift, device: device), scale is null ? null : tensor(scale, device: device));
         foreach (var linear in site.Absorber == Absorber.Inserted ? site.Quantized : site.Linears)
         {
-            var dense = Dense(unit, linear.Path);
-            dense.FixUnitRows();
+            var matrix = Matrix(unit, linear.Path);
+            matrix.FixUnitRows();
             if (z is not null)
-                AddToBias(dense, dense.Weight.Value.matmul(z));
+                AddToBias(matrix, z);
             if (s is not null)
-            {
-                dense.Weight.Value.mul_(s);
-                dense.Weight.Changed();
-            }
+                matrix.ScaleColumns(s);
         }
 
         switch (site.Absorber)
@@ -42,7 +39,7 @@ internal static class Folding
                 Absorb(unit.Norm(site.Norm!.Norm), z, s);
                 break;
             case Absorber.Source:
-                Absorb(Dense(unit, site.Pair!.Source), site.Pair, s!);
+                Absorb((DenseLinear)Matrix(unit, site.Pair!.Source), site.Pair, s!);
                 break;
             default:
                 var transform = unit.Inserted[site.Site] = new InputTransform(shift, scale);
@@ -52,19 +49,24 @@ internal static class Folding
         }
     }
 
-    /// <summary>The dense linear at a path, behind an inserted operation or not.</summary>
-    public static DenseLinear Dense(Unit unit, string path) => unit.Linears[path].Linear switch
+    /// <summary>The linear at a path whose weight is still floats, behind an inserted operation or not.</summary>
+    public static IMatrixLinear Matrix(Unit unit, string path) => unit.Linears[path].Linear switch
     {
-        DenseLinear dense => dense,
-        TransformedLinear { Inner: DenseLinear dense } => dense,
+        IMatrixLinear matrix => matrix,
+        TransformedLinear { Inner: IMatrixLinear matrix } => matrix,
         var other => throw new InvalidOperationException($"'{path}' is a {other.GetType().Name}, which holds no matrix to change."),
     };
 
-    private static void AddToBias(DenseLinear dense, Tensor product)
+    private static void AddToBias(IMatrixLinear matrix, Tensor z)
     {
-        dense.EnsureBias();
-        dense.Bias!.Value.add_(product);
-        dense.Bias.Changed();
+        matrix.EnsureBias();
+        foreach (var (start, count) in matrix.Ranges())
+        {
+            using var scope = NewDisposeScope();
+            matrix.Bias!.Value.narrow(0, start, count).add_(matrix.Rows(start, count).matmul(z));
+        }
+
+        matrix.Bias!.Changed();
     }
 
     /// <summary>n · w + b becomes n · (w / s) + (b − z) / s.</summary>

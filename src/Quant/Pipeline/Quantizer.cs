@@ -7,6 +7,7 @@ using Generated.Checkpoints;
 using Generated.Checkpoints.Writing;
 using Generated.Layers;
 using Generated.Loading;
+using Generated.Native;
 using Generated.Quant.Calibration;
 using Generated.Quant.Formats;
 using Generated.Quant.Formats.Exchange;
@@ -43,6 +44,7 @@ public static class Quantizer
         using var writer = QuantizedCheckpointWriter.Begin(Plan(options, model, calibration, heldOut));
         if (options.Recipe.Qat is not null)
             return Train(options, model, calibration, heldOut, writer, findings, cancellation);
+        using var memory = UnusedMemory.ReturnAtOnce();
         var records = new UnitRecords(writer.WorkFolder);
         var store = Statistics(options, model, calibration);
         var loop = new UnitLoop(model, options.Recipe, calibration, heldOut, writer.WorkFolder, store, options.PassBegins);

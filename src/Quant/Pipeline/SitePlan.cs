@@ -96,7 +96,7 @@ internal sealed record SitePlan(string Site, IReadOnlyList<LinearPlan> Linears)
 
     /// <summary>Linears that stay dense have to be able to hold what the norm gives up: rows of length 1 cannot, and an offset needs a bias.</summary>
     private bool CanFold(Unit unit, bool shifts) => Linears.Where(linear => !linear.IsQuantized).All(linear =>
-        unit.Linears[linear.Path].Linear is DenseLinear { HasUnitRows: false, TiedTo: null } dense && (!shifts || dense.Bias is not null));
+        unit.Linears[linear.Path].Linear is IMatrixLinear { HasUnitRows: false, IsTied: false } matrix && (!shifts || matrix.Bias is not null));
 
     /// <summary>Query heads that share a value head would need equal scales, which a search over single channels does not give.</summary>
     private static bool CanCross(ScalePair pair, Unit unit) =>

@@ -34,7 +34,7 @@ internal static class SiteSearch
         }
 
         var problem = new SiteProblem(
-            sample, statistics, [.. quantized.Select(linear => Folding.Dense(unit, linear.Path).Weight.Value)], quantized[0].Choice.Weights, site.Activations);
+            sample, statistics, [.. quantized.Select(linear => Folding.Matrix(unit, linear.Path))], quantized[0].Choice.Weights, site.Activations);
         return recipe.Awq is { } awq ? AwqSearch.Scales(problem, awq, recipe.Rounding) : Smoothing.Scales(problem, recipe.Smooth!, recipe.Rounding);
     }
 

@@ -86,7 +86,7 @@ internal sealed class BlockUnit(StreamedBlock loaded) : Unit
 /// <param name="isBefore">Whether it is what comes before.</param>
 internal sealed class EndsUnit(CausalModel model, bool isBefore) : Unit
 {
-    private const long LogitsAtOnce = 1 << 24;
+    private const long LogitsAtOnce = 1 << 23;
     private readonly HashSet<string> _inBlocks = [.. model.AllBlocks.SelectMany(block => block.Weights()).Select(slot => slot.Name)];
 
     /// <summary>The model.</summary>

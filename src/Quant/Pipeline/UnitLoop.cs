@@ -137,12 +137,15 @@ internal sealed class UnitLoop(
         if (embedding is not null)
             EmbeddingStage.Round(ends, embedding);
         var rounded = after is null ? 0 : _heldOut!.Score(after, unit, cancellation);
+        var report = new EndsReport([.. entering.Reports, .. leaving.Reports], new UnitCost(cost, UnitMeasure.Of(unit, prompt, model.Inputs).With(embedding)))
+        {
+            Perplexity = exact is { } known ? (known, rounded) : null,
+        };
+        // Their states are what is written; a head's is packed once more for that.
+        foreach (var slot in unit.Linears.Values.Where(slot => slot.Linear is QuantizedLinear))
+            slot.Linear.Dispose();
         sink.Ends(
-            ends, new Dictionary<string, LinearState>(entering.Linears.Concat(leaving.Linears), StringComparer.Ordinal), embedding,
-            new EndsReport([.. entering.Reports, .. leaving.Reports], new UnitCost(cost, UnitMeasure.Of(unit, prompt, model.Inputs).With(embedding)))
-            {
-                Perplexity = exact is { } known ? (known, rounded) : null,
-            });
+            ends, new Dictionary<string, LinearState>(entering.Linears.Concat(leaving.Linears), StringComparer.Ordinal), embedding, report);
     }
 
     private UnitPrompt Prompt(Unit unit, UnitFlow? flow, HiddenStream.Stage? before, HiddenStream.Stage? after) =>

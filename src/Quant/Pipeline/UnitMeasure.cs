@@ -1,4 +1,5 @@
 using Generated.Layers;
+using Generated.Loading;
 using Generated.Passes;
 using Generated.Quant.Layers;
 using TorchSharp;
@@ -31,7 +32,8 @@ internal sealed record UnitMeasure(long Dense, long Packed, double Milliseconds)
             Packed = Packed + (long)embedding.Rows * (embedding.Width * embedding.Format.Bits / 8 + sizeof(float)),
         };
 
-    private static long DenseIn(Unit unit) => unit.Slots.Select(slot => slot.Parameter).OfType<Parameter>().Distinct().Sum(p => p.Value.numel());
+    private static long DenseIn(Unit unit) => 
+        unit.Slots.Select(slot => slot.Parameter ?? (slot.Layer as Embedding)?.Weight).OfType<Parameter>().Distinct().Sum(p => p.Shape.Aggregate(1L, (count, size) => count * size));
 
     private static long PackedIn(Unit unit) => unit.Linears.Values.Select(slot => slot.Linear).OfType<QuantizedLinear>().Sum(linear => linear.Bytes);
 
@@ -43,6 +45,15 @@ internal sealed record UnitMeasure(long Dense, long Packed, double Milliseconds)
         if (input.dim() != 3)
             return 0;
         var token = input.narrow(1, first.Length - 1, 1).contiguous();
+        using var alike = new StandIns(unit);
         return DecodeTime.Of(unit.Context, first, scheme, pass => unit.Prefill(input, pass), pass => unit.Decode(token, pass));
+    }
+
+    /// <summary>What is read from the checkpoint would be in memory in a model that is used.</summary>
+    private sealed class StandIns(Unit unit) : IDisposable
+    {
+        private readonly List<IDisposable> _all = [.. unit.Linears.Values.Select(slot => slot.Linear).OfType<StreamedLinear>().Select(linear => linear.StandIn())];
+
+        public void Dispose() => _all.ForEach(standIn => standIn.Dispose());
     }
 }

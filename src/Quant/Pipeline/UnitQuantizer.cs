@@ -39,7 +39,7 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
         using var noGrad = no_grad();
         var sites = SitePlan.Of(recipe, structure, unit).Where(site => visits(site.Site)).ToList();
         foreach (var linear in sites.SelectMany(site => site.Quantized))
-            Untie(unit, linear.Path);
+            Untying.Untie(unit.Linears[linear.Path], unit.Context);
         if (flow is null)
             return WithoutCalibration(unit, sites);
         using var exact = Look(unit, flow, sites, visits, cancellation);
@@ -233,17 +233,6 @@ internal sealed class UnitQuantizer(QuantRecipe recipe, ModelStructure structure
     }
 
     private static int IndexOf(IReadOnlyList<Attention> layers, Attention layer) => Enumerable.Range(0, layers.Count).First(i => ReferenceEquals(layers[i], layer));
-
-    /// <summary>A linear that shares the embedding's matrix gets one of its own before that is changed.</summary>
-    private static void Untie(Unit unit, string path)
-    {
-        var slot = unit.Linears[path];
-        if (slot.Linear is not DenseLinear { TiedTo: not null } tied)
-            return;
-        var own = new DenseLinear(unit.Context, tied.InWidth, tied.OutWidth, unitRows: tied.HasUnitRows);
-        own.Weight.Value.copy_(tied.Weight.Value);
-        slot.Linear = own;
-    }
 
     /// <summary>A head that was always zero has no range; any scale gives its zeros.</summary>
     private static float[] Scales(double[] thresholds) => [.. thresholds.Select(t => t > 0 ? (float)(t / Int8) : 1)];

@@ -1,5 +1,6 @@
 using Generated.Architectures;
 using Generated.Layers;
+using Generated.Native;
 using Generated.Quant.Analysis;
 using Generated.Quant.Layers;
 using Generated.Quant.Methods;
@@ -27,18 +28,24 @@ internal sealed class WeightStage(QuantRecipe recipe, Action<LinearSlot, Linear>
     public IReadOnlyList<(string Path, LinearState State, LinearReport Report)> Run(Unit unit, SitePlan site, SiteValues? values)
     {
         using var noGrad = no_grad();
-        return [.. site.Quantized.Select(linear => Quantize(unit, site, linear, values))];
+        var results = new List<(string Path, LinearState State, LinearReport Report)>();
+        foreach (var linear in site.Quantized)
+        {
+            results.Add(Quantize(unit, site, linear, values));
+            UnusedMemory.Release(results[^1].State.Weight.Codes.LongLength);
+        }
+
+        return results;
     }
 
     private (string, LinearState, LinearReport) Quantize(Unit unit, SitePlan site, LinearPlan linear, SiteValues? values)
     {
         var (sample, scale) = (values?.Sample, values?.Threshold is { } threshold ? (float)(threshold / Int8) : (float?)null);
         using var scope = NewDisposeScope();
-        var dense = Folding.Dense(unit, linear.Path);
-        dense.FixUnitRows();
-        var weight = dense.Weight.Value;
+        var matrix = Folding.Matrix(unit, linear.Path);
+        matrix.FixUnitRows();
         var format = linear.Choice.Weights!;
-        var clip = Clip(site, linear.Path, weight, sample, format);
+        var clip = Clip(site, linear.Path, matrix, sample, format);
         var report = new LinearReport(linear.Path, linear.Info.Name.Replace("{i}", unit.Block.ToString(System.Globalization.CultureInfo.InvariantCulture), StringComparison.Ordinal), unit.Block)
         {
             Method = "nearest",
@@ -47,35 +54,36 @@ internal sealed class WeightStage(QuantRecipe recipe, Action<LinearSlot, Linear>
         QuantizedWeight codes;
         if (recipe.Gptq is { } gptq)
         {
-            var result = GptqQuantizer.Quantize(weight, values!.Hessian!, format, gptq, recipe.Rounding, clip);
+            var result = GptqQuantizer.Quantize(matrix, values!.Hessian!, format, gptq, recipe.Rounding, clip);
             (codes, report) = (result.Weight, report.With(result));
         }
         else
         {
-            codes = RoundToNearest.Quantize(weight, format, recipe.Rounding, clip);
+            codes = RoundToNearest.Quantize(matrix, format, recipe.Rounding, clip);
         }
 
         var activations = linear.Choice.Activations;
         var state = new LinearState
         {
             Weight = codes,
-            Bias = dense.Bias?.Value.to_type(ScalarType.Float32).cpu().data<float>().ToArray(),
+            Bias = matrix.Bias?.Value.to_type(ScalarType.Float32).cpu().data<float>().ToArray(),
             Input = values?.Inserted,
             Activations = activations,
             // An input that was always zero has no range; any scale gives its zeros.
             InputScale = activations?.Per == ActivationGranularity.Tensor ? scale > 0 ? scale : 1 : null,
         };
         report = report with { InputScale = state.InputScale };
-        return (linear.Path, state, report.With(Replace(unit, linear.Path, dense, state, sample)));
+        return (linear.Path, state, report.With(Replace(unit, linear.Path, matrix, state, sample)));
     }
 
     /// <summary>Puts the quantized linear in its place and measures what that changes: of its output on sampled tokens; without calibration, of its weight.</summary>
-    private ErrorMeasure Replace(Unit unit, string path, DenseLinear dense, LinearState state, Tensor? sample)
+    private ErrorMeasure Replace(Unit unit, string path, IMatrixLinear matrix, LinearState state, Tensor? sample)
     {
         var slot = unit.Linears[path];
-        var error = sample is null ? WeightError(dense, state.Weight) : OutputError(dense, state, sample);
         var before = slot.Linear;
-        slot.Linear = QuantizedLinear.Create(dense, state);
+        var quantized = QuantizedLinear.Create(before, state);
+        var error = sample is null ? WeightError(matrix, state.Weight) : OutputError((Linear)matrix, quantized, state, sample);
+        slot.Linear = quantized;
         if (replaced is null)
             before.Dispose();
         else
@@ -83,26 +91,25 @@ internal sealed class WeightStage(QuantRecipe recipe, Action<LinearSlot, Linear>
         return error;
     }
 
-    private static ErrorMeasure WeightError(DenseLinear dense, QuantizedWeight weight)
+    private static ErrorMeasure WeightError(IMatrixLinear matrix, QuantizedWeight weight)
     {
         var error = new ErrorMeasure();
-        var most = (int)Math.Max(1, ValuesAtOnce / weight.InWidth);
-        for (var start = 0; start < weight.OutWidth; start += most)
+        foreach (var (start, count) in matrix.Ranges())
         {
-            var rows = Math.Min(most, weight.OutWidth - start);
-            using var exact = dense.Weight.Value.narrow(0, start, rows);
-            using var rounded = tensor(weight.Dequantize(start, rows), [rows, weight.InWidth], device: exact.device);
+            using var exact = matrix.Rows(start, count);
+            using var rounded = weight.Dequantize(start, count, exact.device);
             error.Add(exact, rounded);
         }
 
         return error;
     }
 
-    private static ErrorMeasure OutputError(DenseLinear dense, LinearState state, Tensor sample)
+    private static ErrorMeasure OutputError(Linear dense, QuantizedLinear quantized, LinearState state, Tensor sample)
     {
         var error = new ErrorMeasure();
         // The sample is what comes out of an inserted operation; the measured linear must not apply it once more.
-        using var bare = QuantizedLinear.Create(dense, state with { Input = null });
+        using var inner = state.Input is null ? null : QuantizedLinear.Create(dense, state with { Input = null });
+        var bare = inner ?? quantized;
         var most = Math.Max(1, ValuesAtOnce / dense.OutWidth);
         for (var start = 0L; start < sample.shape[0]; start += most)
         {
@@ -119,11 +126,11 @@ internal sealed class WeightStage(QuantRecipe recipe, Action<LinearSlot, Linear>
     /// Thresholds of the weights that are clipped. Queries and keys are not: what they lose goes through a softmax, which the error of
     /// a linear's output does not tell.
     /// </summary>
-    private Tensor? Clip(SitePlan site, string path, Tensor weight, Tensor? sample, WeightFormat format)
+    private Tensor? Clip(SitePlan site, string path, IMatrixLinear matrix, Tensor? sample, WeightFormat format)
     {
         if (recipe.AutoClip is not { } options || (site.Values is { } values && (values.Source != path)))
             return null;
-        var thresholds = AutoClip.Thresholds(weight, sample!, format, options, recipe.Rounding);
+        var thresholds = AutoClip.Thresholds(matrix, sample!, format, options, recipe.Rounding);
         if (site.Values?.Section is not { } section)
             return thresholds;
         // One linear gives queries, keys and values: only the rows of the values are clipped.

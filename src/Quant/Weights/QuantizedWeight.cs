@@ -1,3 +1,8 @@
+using System.Runtime.InteropServices;
+using Generated.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
 namespace Generated.Quant.Weights;
 
 /// <summary>
@@ -69,41 +74,35 @@ public sealed class QuantizedWeight
     public int GroupOf(int column) => GroupIndex is null ? column / GroupSize : GroupIndex[column];
 
     /// <summary>The weight that the integers stand for, [<see cref="OutWidth"/>, <see cref="InWidth"/>].</summary>
-    public float[] Dequantize() => Dequantize(0, OutWidth);
-
-    /// <summary>The same of some rows.</summary>
-    internal float[] Dequantize(int start, int rows)
+    public float[] Dequantize()
     {
-        var result = new float[(long)rows * InWidth];
-        var symmetricZero = 1 << (Bits - 1);
-        for (var row = start; row < start + rows; row++)
-        {
-            for (var column = 0; column < InWidth; column++)
-            {
-                var scale = row * Groups + GroupOf(column);
-                var place = (long)row * InWidth + column;
-                result[place - (long)start * InWidth] = (Codes[place] - (Zeros is null ? symmetricZero : Zeros[scale])) * Scales[scale];
-            }
-        }
-
+        var result = new float[(long)OutWidth * InWidth];
+        for (var row = 0; row < OutWidth; row++)
+            Dequantize(row, MemoryMarshal.CreateSpan(ref result[(long)row * InWidth], InWidth));
         return result;
     }
 
-    /// <summary>Rows that were quantized part by part, as one weight.</summary>
-    internal static QuantizedWeight Stack(IReadOnlyList<QuantizedWeight> parts) => new(
-        parts.Sum(p => p.OutWidth), parts[0].InWidth, parts[0].Bits, parts[0].GroupSize, Joined(parts, p => p.Codes), Joined(parts, p => p.Scales),
-        parts[0].Zeros is null ? null : Joined(parts, p => p.Zeros!), parts[0].GroupIndex);
-
-    private static T[] Joined<T>(IReadOnlyList<QuantizedWeight> parts, Func<QuantizedWeight, T[]> values)
+    /// <summary>The same of some rows as a tensor of float32; the caller's. No managed copy is made: large ones outlive their use.</summary>
+    internal unsafe Tensor Dequantize(int start, int rows, Device device)
     {
-        var joined = new T[parts.Sum(p => values(p).LongLength)];
-        long next = 0;
-        foreach (var part in parts.Select(values))
-        {
-            part.CopyTo(joined, next);
-            next += part.LongLength;
-        }
+        var result = empty([rows, InWidth], ScalarType.Float32);
+        var values = RowLayout.Floats(result);
+        for (var row = 0; row < rows; row++)
+            Dequantize(start + row, new Span<float>(values + (long)row * InWidth, InWidth));
+        GC.KeepAlive(result);
+        if (device.type == DeviceType.CPU)
+            return result;
+        using (result)
+            return result.to(device);
+    }
 
-        return joined;
+    private void Dequantize(int row, Span<float> into)
+    {
+        var symmetricZero = 1 << (Bits - 1);
+        for (var column = 0; column < InWidth; column++)
+        {
+            var group = (long)row * Groups + GroupOf(column);
+            into[column] = (Codes[(long)row * InWidth + column] - (Zeros is null ? symmetricZero : Zeros[group])) * Scales[group];
+        }
     }
 }

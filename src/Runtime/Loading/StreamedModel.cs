@@ -74,13 +74,19 @@ internal sealed class StreamedModel : IDisposable
         }
     }
 
-    /// <summary>The model with the weights outside its blocks: what <see cref="CausalModel.Enter"/> and <see cref="CausalModel.Leave"/> need. The caller's.</summary>
+    /// <summary>
+    /// The model with the weights outside its blocks: what <see cref="CausalModel.Enter"/> and <see cref="CausalModel.Leave"/> need. On the
+    /// CPU embedding and head stay in the checkpoint and are read row by row: they may be larger than many blocks. The caller's.
+    /// </summary>
     public CausalModel LoadEnds()
     {
-        var model = Architecture.Create(Config, _options with { StreamsBlocks = true });
+        var streams = _options.Device.type == DeviceType.CPU;
+        var model = Architecture.Create(Config, _options with { StreamsBlocks = true, DeferMatrices = streams });
         try
         {
-            Fill(model.Weights().Where(slot => slot.Parameter is { } parameter && parameter.Value.device_type != DeviceType.META));
+            if (streams)
+                Stream(model);
+            Fill(Ends(model).Where(slot => slot.Parameter is { } parameter && parameter.Value.device_type != DeviceType.META));
             return model;
         }
         catch
@@ -115,6 +121,37 @@ internal sealed class StreamedModel : IDisposable
         _skeleton.Dispose();
         _checkpoint.Dispose();
     }
+
+    private static IEnumerable<WeightSlot> Ends(CausalModel model)
+    {
+        var inBlocks = model.AllBlocks.SelectMany(block => block.Weights()).Select(slot => slot.Name).ToHashSet(StringComparer.Ordinal);
+        return model.Weights().Where(slot => !inBlocks.Contains(slot.Name));
+    }
+
+    /// <summary>Leaves embedding and linears outside blocks in the checkpoint and gives the other matrices there their memory.</summary>
+    private void Stream(CausalModel model)
+    {
+        var slots = Ends(model).ToList();
+        foreach (var slot in slots)
+        {
+            if (slot.Layer is Embedding { Table: null } embedding)
+                embedding.Replace(new StreamedEmbedding(embedding.Count, embedding.Width, _options.Dtype, RowsOf(slot.Spec)));
+            else if (slot.Layer is not DenseLinear)
+                slot.Parameter?.Allocate(_options.Device);
+        }
+
+        foreach (var place in model.Linears().Where(place => place.Block < 0))
+        {
+            if (place.Linear is DenseLinear dense)
+                place.Linear = model.Context.Own(new StreamedLinear(dense, _options.Dtype, RowsOf(slots.First(slot => ReferenceEquals(slot.Layer, dense) && slot.Spec.Kind == TensorKind.Weight).Spec)));
+        }
+    }
+
+    private RowReader RowsOf(TensorSpec spec) => (rows, destination) =>
+    {
+        Weights.Read(spec, 0, rows, destination);
+        _checkpoint.Files.ForgetPages();
+    };
 
     private void Fill(IEnumerable<WeightSlot> slots)
     {

@@ -15,7 +15,7 @@ public sealed class AwqTests
         using var scope = NewDisposeScope();
         var (inputs, weights) = (Data.Activations(1, 50, 40), new[] { Data.Normal(2, 10, 40), Data.Normal(3, 6, 40) });
         var x = Data.Tensor(inputs);
-        var problem = new SiteProblem(x, Data.Statistics(x), [.. weights.Select(Data.Tensor)], Int4, null);
+        var problem = new SiteProblem(x, Data.Statistics(x), [.. weights.Select(w => new TensorRows(Data.Tensor(w)))], Int4, null);
         var found = AwqSearch.Scales(problem, new AwqOptions { Grid = 10 }, Rounding.ToEven);
         var means = Enumerable.Range(0, 40).Select(c => inputs.Average(row => (double)Math.Abs(row[c]))).ToArray();
         var errors = new List<double>();
@@ -50,7 +50,7 @@ public sealed class AwqTests
         var options = new AutoClipOptions { Tokens = 64 };
         var (inputs, weight) = (Data.Activations(4, tokens, 40), Data.Normal(5, 6, 40));
         weight[1] = new float[40];
-        var found = Data.Rows(AutoClip.Thresholds(Data.Tensor(weight), Data.Tensor(inputs), format, options, Rounding.ToEven));
+        var found = Data.Rows(AutoClip.Thresholds(new TensorRows(Data.Tensor(weight)), Data.Tensor(inputs), format, options, Rounding.ToEven));
         var used = tokens <= 64 ? inputs : [.. Enumerable.Range(0, 64).Select(i => inputs[i * tokens / 64])];
         var size = per == Granularity.Group ? 32 : 40;
         var clipped = 0;
@@ -84,11 +84,11 @@ public sealed class AwqTests
         using var scope = NewDisposeScope();
         const float beyond = 1 << 20; // of values around 1; float16 ends at 65504
         var (inputs, weight) = (Data.Tensor(Data.Activations(4, tokens, 64)), Data.Tensor(Data.Normal(5, 6, 64)));
-        var within = AutoClip.Thresholds(weight, inputs, Int4, new(), Rounding.ToEven);
-        var found = AutoClip.Thresholds(weight * beyond, inputs * beyond, Int4, new(), Rounding.ToEven);
+        var within = AutoClip.Thresholds(new TensorRows(weight), inputs, Int4, new(), Rounding.ToEven);
+        var found = AutoClip.Thresholds(new TensorRows(weight * beyond), inputs * beyond, Int4, new(), Rounding.ToEven);
         Assert.True(inputs.mul(beyond).abs().max().item<float>() > 65504);
         Assert.Equal((within * beyond).data<float>().ToArray(), found.data<float>().ToArray());
-        var rounded = AutoClip.Thresholds((weight * beyond).to_type(ScalarType.BFloat16), (inputs * beyond).to_type(ScalarType.BFloat16), Int4, new(), Rounding.ToEven);
+        var rounded = AutoClip.Thresholds(new TensorRows((weight * beyond).to_type(ScalarType.BFloat16)), (inputs * beyond).to_type(ScalarType.BFloat16), Int4, new(), Rounding.ToEven);
         Assert.All(rounded.data<float>().ToArray(), threshold => Assert.True(float.IsFinite(threshold) && threshold > 65504));
     }
 }

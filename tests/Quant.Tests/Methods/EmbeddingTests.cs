@@ -17,7 +17,7 @@ public sealed class EmbeddingTests
         var rows = Data.Normal(1, 5000, 7);
         rows[3] = new float[7];
         using var weight = Data.Tensor(rows);
-        var found = EmbeddingQuantizer.Quantize(weight, new EmbeddingFormat { Bits = bits }, Rounding.ToEven);
+        var found = EmbeddingQuantizer.Quantize(new TensorRows(weight), new EmbeddingFormat { Bits = bits }, Rounding.ToEven);
         var limit = bits == 8 ? 127 : 32767;
         for (var row = 0; row < 5000; row++)
         {
@@ -37,7 +37,7 @@ public sealed class EmbeddingTests
         var rows = Enumerable.Range(0, 40).Select(_ => Enumerable.Range(0, 9).Select(_ => (float)((random.Next(2) * 2 - 1) * Math.Exp(random.NextDouble() * 8))).ToArray()).ToArray();
         rows[0] = [1, -1, 0, 1e-9f, 0.5f, -0.25f, 1e-4f, 0, 1];
         using var weight = Data.Tensor(rows);
-        var found = EmbeddingQuantizer.Quantize(weight, new EmbeddingFormat { Bits = bits, Spacing = EmbeddingSpacing.Log }, Rounding.ToEven);
+        var found = EmbeddingQuantizer.Quantize(new TensorRows(weight), new EmbeddingFormat { Bits = bits, Spacing = EmbeddingSpacing.Log }, Rounding.ToEven);
         var values = found.Codes.Select((code, i) => Value(code, found.Scales[i / 9], stepsPerOctave)).ToArray();
         Assert.Equal(values, EmbeddingQuantizer.Dequantize(found));
         Assert.Equal([1, -1, 0, 0, 0.5f, -0.25f], values[..6]);
@@ -53,9 +53,9 @@ public sealed class EmbeddingTests
     public void Quantize_NotFiniteOrOtherBits_IsRefused()
     {
         using var weight = zeros(3, 3);
-        Assert.Throws<InvalidInputException>(() => EmbeddingQuantizer.Quantize(weight, new EmbeddingFormat { Bits = 4 }, Rounding.ToEven));
+        Assert.Throws<InvalidInputException>(() => EmbeddingQuantizer.Quantize(new TensorRows(weight), new EmbeddingFormat { Bits = 4 }, Rounding.ToEven));
         weight[1, 1] = float.PositiveInfinity;
-        Assert.Throws<InvalidInputException>(() => EmbeddingQuantizer.Quantize(weight, new EmbeddingFormat(), Rounding.ToEven));
+        Assert.Throws<InvalidInputException>(() => EmbeddingQuantizer.Quantize(new TensorRows(weight), new EmbeddingFormat(), Rounding.ToEven));
     }
 
     private static float Value(short code, float scale, int stepsPerOctave) =>

@@ -16,7 +16,7 @@ public sealed class GptqTests
         using var x = Data.Tensor(tokens);
         using var hessian = new Hessian(tokens[0].Length);
         hessian.Add(x);
-        return GptqQuantizer.Quantize(w, hessian, format, options, rounding, clip);
+        return GptqQuantizer.Quantize(new TensorRows(w), hessian, format, options, rounding, clip);
     }
 
     private static double OutputError(float[][] weight, float[] found, float[][] tokens) => tokens.Average(x => weight.Select((row, o) =>
@@ -59,6 +59,34 @@ public sealed class GptqTests
         Assert.Equal(actOrder && per == Granularity.Group, result.GroupIndex is not null);
         if (result.GroupIndex is { } index)
             Assert.Equal(Enumerable.Range(0, 76).Select(c => Array.IndexOf(order, c) / 32), index);
+    }
+
+    /// <summary>Rows do not know of each other: a head is quantized in parts of them.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void RowsInParts_AreQuantizedAsTheWhole(bool actOrder)
+    {
+        using var scope = NewDisposeScope();
+        using var seeded = new Generator(3);
+        var (w, x) = (randn([45, 64], generator: seeded), randn([200, 64], generator: seeded));
+        var options = new GptqOptions { ActOrder = actOrder };
+        var clip = rand([45, 2], generator: seeded) + 1;
+        var (whole, parts) = (Run(long.MaxValue), Run(64 * 16));
+        // The same products of fewer rows may round differently in the last bit, and a value between two codes fall to the other.
+        Assert.InRange(whole.Weight.Codes.Zip(parts.Weight.Codes).Count(pair => pair.First != pair.Second), 0, 3);
+        Assert.Equal(whole.Weight.Zeros, parts.Weight.Zeros);
+        Assert.Equal(whole.Weight.GroupIndex, parts.Weight.GroupIndex);
+        Assert.All(whole.Weight.Scales.Zip(parts.Weight.Scales), pair => Assert.Equal(pair.First, pair.Second, 1e-5f * pair.First));
+        Assert.Equal(whole.Error, parts.Error, 1e-3 * whole.Error);
+        Assert.Equal(whole.NearestError, parts.NearestError, 1e-3 * whole.NearestError);
+
+        GptqResult Run(long weightsAtOnce)
+        {
+            using var hessian = new Hessian(64);
+            hessian.Add(x);
+            return GptqQuantizer.Quantize(new TensorRows(w), hessian, Grouped, options, Rounding.ToEven, clip, weightsAtOnce);
+        }
     }
 
     [Fact]
@@ -120,7 +148,7 @@ public sealed class GptqTests
         Assert.Throws<InvalidInputException>(() => Quantize(Data.Normal(8, 5, 8), nothing, Grouped, new GptqOptions()));
         using var hessian = new Hessian(8);
         using var w = Data.Tensor(Data.Normal(8, 5, 8));
-        Assert.Throws<InvalidInputException>(() => GptqQuantizer.Quantize(w, hessian, Grouped, new GptqOptions(), Rounding.ToEven));
+        Assert.Throws<InvalidInputException>(() => GptqQuantizer.Quantize(new TensorRows(w), hessian, Grouped, new GptqOptions(), Rounding.ToEven));
         using var rows = full(2, 8, float.NaN);
         Assert.Throws<InvalidInputException>(() => hessian.Add(rows));
     }

@@ -18,7 +18,7 @@ public sealed class SmoothingTests
     {
         using var scope = NewDisposeScope();
         var x = Data.Tensor(inputs);
-        return Smoothing.Scales(new SiteProblem(x, Data.Statistics(x), [.. weights.Select(Data.Tensor)], format, activations), options, Rounding.ToEven);
+        return Smoothing.Scales(new SiteProblem(x, Data.Statistics(x), [.. weights.Select(w => new TensorRows(Data.Tensor(w)))], format, activations), options, Rounding.ToEven);
     }
 
     [Fact]

@@ -61,7 +61,7 @@ public sealed class FunctionPreservingTests
         using var proof = new FunctionProof(unit, input, streamed.Inputs.Prompt(TokenBatch.LeftPadded([[5, 6, 7, 8, 9, 10]], 0)));
         proof.Check("nothing");
         using (torch.no_grad())
-            Folding.Dense(unit, "LlamaBlock.Mlp.Up").Weight.Value.narrow(1, 3, 1).mul_(1.05);
+            ((DenseLinear)Folding.Matrix(unit, "LlamaBlock.Mlp.Up")).Weight.Value.narrow(1, 3, 1).mul_(1.05);
         var failure = Assert.Throws<GeneratedException>(() => proof.Check("Smooth at 'LlamaBlock.Mlp.Gate'"));
         Assert.Contains("block 1", failure.Message);
         Assert.Contains("Smooth at 'LlamaBlock.Mlp.Gate'", failure.Message);
@@ -142,15 +142,16 @@ public sealed class FunctionPreservingTests
         var changed = 0;
         foreach (var (path, slot) in unit.Linears.Where(linear => unit.Block >= 0 || transformed.Contains(linear.Key)))
         {
-            var (dense, place) = (Folding.Dense(unit, path), model.Linear(path, unit.Block));
-            if (dense.TiedTo is not null)
+            var (matrix, place) = (Folding.Matrix(unit, path), model.Linear(path, unit.Block));
+            if (matrix.IsTied)
                 continue;
+            using var rows = matrix.Rows(0, matrix.OutWidth);
             var target = (DenseLinear)place.Linear;
-            changed += torch.allclose(target.Weight.Value, dense.Weight.Value) ? 0 : 1;
-            if (dense.HasUnitRows != target.HasUnitRows)
+            changed += torch.allclose(target.Weight.Value, rows) ? 0 : 1;
+            if (matrix.HasUnitRows != target.HasUnitRows)
                 target.FixUnitRows();
-            target.Weight.Value.copy_(dense.Weight.Value);
-            if (dense.Bias is { } bias)
+            target.Weight.Value.copy_(rows);
+            if (matrix.Bias is { } bias)
             {
                 target.EnsureBias();
                 target.Bias!.Value.copy_(bias.Value);

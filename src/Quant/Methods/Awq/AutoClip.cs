@@ -1,3 +1,4 @@
+using Generated.Layers;
 using Generated.Quant.Calibration;
 using Generated.Quant.Recipes;
 using TorchSharp;
@@ -20,14 +21,14 @@ internal static class AutoClip
     /// <param name="options">The grid.</param>
     /// <param name="rounding">How values between two codes are rounded.</param>
     /// <exception cref="InvalidInputException">A value is NaN or infinite.</exception>
-    public static Tensor Thresholds(Tensor weight, Tensor inputs, WeightFormat format, AutoClipOptions options, Rounding rounding)
+    public static Tensor Thresholds(IWeightRows weight, Tensor inputs, WeightFormat format, AutoClipOptions options, Rounding rounding)
     {
+        ArgumentNullException.ThrowIfNull(weight);
         ArgumentNullException.ThrowIfNull(inputs);
         ArgumentNullException.ThrowIfNull(options);
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        var wide = RoundToNearest.Checked(weight).to_type(ScalarType.Float32);
-        var width = (int)wide.shape[1];
+        var width = weight.InWidth;
         if (inputs.dim() != 2 || inputs.shape[1] != width || inputs.shape[0] == 0)
             throw new ArgumentException($"Inputs of [{string.Join(", ", inputs.shape)}] for {width} channels.", nameof(inputs));
         Finite.Require(inputs, "The calibration activations");
@@ -38,8 +39,12 @@ internal static class AutoClip
         var format1 = format.Per == Granularity.Tensor ? format with { Per = Granularity.Channel } : format;
         var measure = new GroupError(inputs.index_select(0, places.to_type(ScalarType.Int64)).to_type(ScalarType.Float32), groupSize);
         var parts = new List<Tensor>();
-        for (var start = 0L; start < wide.shape[0]; start += RowsAtOnce)
-            parts.Add(Search(wide.narrow(0, start, Math.Min(RowsAtOnce, wide.shape[0] - start)), measure, format1, options, rounding));
+        foreach (var (start, count) in weight.Ranges((long)RowsAtOnce * width))
+        {
+            using var inner = NewDisposeScope();
+            parts.Add(Search(RoundToNearest.Checked(weight.Rows(start, count)).to_type(ScalarType.Float32), measure, format1, options, rounding).MoveToOuterDisposeScope());
+        }
+
         return cat(parts, 0).MoveToOuterDisposeScope();
     }
 

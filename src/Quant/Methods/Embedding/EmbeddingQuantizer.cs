@@ -1,3 +1,4 @@
+using Generated.Layers;
 using Generated.Quant.Layers;
 using Generated.Quant.Recipes;
 using TorchSharp;
@@ -15,21 +16,21 @@ internal static class EmbeddingQuantizer
     /// <param name="format">Bits and spacing.</param>
     /// <param name="rounding">How values between two codes are rounded; of the logarithm where codes are spaced by it.</param>
     /// <exception cref="InvalidInputException">The matrix holds NaN or infinity.</exception>
-    public static EmbeddingState Quantize(Tensor weight, EmbeddingFormat format, Rounding rounding)
+    public static EmbeddingState Quantize(IWeightRows weight, EmbeddingFormat format, Rounding rounding)
     {
         ArgumentNullException.ThrowIfNull(weight);
         ArgumentNullException.ThrowIfNull(format);
         if (format.Bits is not (8 or 16))
             throw new InvalidInputException($"An embedding of {format.Bits} bits is not supported: 8 or 16.");
         using var noGrad = no_grad();
-        var (rows, width) = ((int)weight.shape[0], (int)weight.shape[1]);
+        var (rows, width) = (weight.OutWidth, weight.InWidth);
         var codes = new short[(long)rows * width];
         var scales = new float[rows];
         var limit = (1 << (format.Bits - 1)) - 1;
         for (var start = 0; start < rows; start += RowsAtOnce)
         {
             using var scope = NewDisposeScope();
-            var part = weight.narrow(0, start, Math.Min(RowsAtOnce, rows - start)).cpu();
+            var part = weight.Rows(start, Math.Min(RowsAtOnce, rows - start)).cpu();
             Calibration.Finite.Require(part, "The embedding's weights");
             part = part.to_type(ScalarType.Float32);
             var largest = part.abs().amax([1], keepdim: true);

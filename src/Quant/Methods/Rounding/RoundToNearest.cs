@@ -1,3 +1,4 @@
+using Generated.Layers;
 using Generated.Quant.Calibration;
 using Generated.Quant.Recipes;
 using Generated.Quant.Weights;
@@ -9,9 +10,6 @@ namespace Generated.Quant.Methods;
 /// <summary>Quantizes every weight to the nearest code.</summary>
 internal static class RoundToNearest
 {
-    /// <summary>Weights rounded at a time: a head may be as large as many blocks, and what rounding computes on the way several times as large.</summary>
-    private const long WeightsAtOnce = 1 << 22;
-
     /// <summary>Quantizes a weight.</summary>
     /// <param name="weight">[out, in], any floating type; computed in float32 or wider.</param>
     /// <param name="format">The format.</param>
@@ -21,28 +19,26 @@ internal static class RoundToNearest
     public static QuantizedWeight Quantize(Tensor weight, WeightFormat format, Rounding rounding, Tensor? clip = null)
     {
         ArgumentNullException.ThrowIfNull(weight);
-        using var noGrad = no_grad();
-        if (format.Per == Granularity.Tensor || weight.dim() != 2 || weight.numel() <= WeightsAtOnce)
-            return Part(weight, format, rounding, clip);
-        // Rows have scales of their own.
-        var parts = new List<QuantizedWeight>();
-        var (rows, most) = (weight.shape[0], Math.Max(1, WeightsAtOnce / weight.shape[1]));
-        for (var start = 0L; start < rows; start += most)
-        {
-            using var part = weight.narrow(0, start, Math.Min(most, rows - start));
-            using var limits = clip?.narrow(0, start, Math.Min(most, rows - start));
-            parts.Add(Part(part, format, rounding, limits));
-        }
-
-        return QuantizedWeight.Stack(parts);
+        if (weight.dim() != 2 || weight.numel() == 0)
+            throw new ArgumentException($"A weight of [{string.Join(", ", weight.shape)}] is no matrix.", nameof(weight));
+        return Quantize(new TensorRows(weight), format, rounding, clip);
     }
 
-    private static QuantizedWeight Part(Tensor weight, WeightFormat format, Rounding rounding, Tensor? clip)
+    /// <summary>The same of a weight whose rows are read when needed.</summary>
+    public static QuantizedWeight Quantize(IWeightRows weight, WeightFormat format, Rounding rounding, Tensor? clip = null)
     {
-        using var scope = NewDisposeScope();
-        var wide = Checked(weight);
-        using var grid = WeightGrid.Fit(wide, format, rounding, clip);
-        return grid.ToWeight(grid.Codes(wide, rounding));
+        using var noGrad = no_grad();
+        var whole = new StackedWeight(weight.OutWidth, weight.InWidth, format);
+        // Rows have scales of their own, but for a format with one scale.
+        foreach (var (start, count) in weight.Ranges(format.Per == Granularity.Tensor ? long.MaxValue : WeightRows.AtOnce))
+        {
+            using var scope = NewDisposeScope();
+            var rows = Checked(weight.Rows(start, count));
+            using var grid = WeightGrid.Fit(rows, format, rounding, clip?.narrow(0, start, count));
+            whole.Add(grid.Codes(rows, rounding), grid.Scale, grid.Zero);
+        }
+
+        return whole.Whole;
     }
 
     /// <summary>A weight in float32 or wider, checked.</summary>

@@ -83,25 +83,12 @@ internal sealed class WeightGrid : IDisposable
         return Ungrouped(Values(Grouped(codes, _groupSize), Scale, Zero, Bits), _width).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Codes in integers with this grid.</summary>
-    /// <param name="codes">[rows, width].</param>
-    /// <param name="groupIndex">Group of each column; null where columns are in order.</param>
-    public QuantizedWeight ToWeight(Tensor codes, int[]? groupIndex = null)
-    {
-        using var scope = NewDisposeScope();
-        return new QuantizedWeight(
-            (int)codes.shape[0], _width, Bits, _groupSize, Bytes(codes),
-            Scale.to_type(ScalarType.Float32).cpu().contiguous().data<float>().ToArray(), Zero is null ? null : Bytes(Zero), groupIndex);
-    }
-
     /// <inheritdoc/>
     public void Dispose()
     {
         Scale.Dispose();
         Zero?.Dispose();
     }
-
-    private static byte[] Bytes(Tensor values) => values.to_type(ScalarType.Byte).cpu().contiguous().data<byte>().ToArray();
 
     /// <summary>[rows, width] as [rows, groups, group size], a shorter last group padded with zeros.</summary>
     private static Tensor Grouped(Tensor values, int groupSize)

@@ -1,3 +1,4 @@
+using Generated.Layers;
 using Generated.Quant.Recipes;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -40,12 +41,18 @@ internal static class Smoothing
         x > 0 && weight > 0 ? (float)Math.Clamp(Math.Pow(x, alpha) / Math.Pow(weight, 1 - alpha), Smallest, 1 / Smallest) : 1;
 
     /// <summary>The largest magnitude of each input column over all linears.</summary>
-    internal static float[] JointAbsMax(IReadOnlyList<Tensor> weights)
+    internal static float[] JointAbsMax(IReadOnlyList<IWeightRows> weights)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         // Extremes, and not magnitudes, of which there would be as many as weights.
-        var joint = weights.Select(w => maximum(w.amax([0]), w.amin([0]).neg())).Aggregate((a, b) => maximum(a, b));
+        var parts = weights.SelectMany(w => w.Ranges().Select(range =>
+        {
+            using var inner = NewDisposeScope();
+            var rows = w.Rows(range.Start, range.Count);
+            return maximum(rows.amax([0]), rows.amin([0]).neg()).MoveToOuterDisposeScope();
+        }));
+        var joint = parts.Aggregate((a, b) => maximum(a, b));
         return joint.to_type(ScalarType.Float32).cpu().data<float>().ToArray();
     }
 }
