@@ -113,7 +113,7 @@ internal sealed class StreamedLinear : Linear, IMatrixLinear
     private Tensor Rows(long start, long count, bool areUnit)
     {
         if (_standIn is not null)
-            return _standIn.narrow(0, 0, count);
+            return _standIn.narrow(0, start % (_standIn.shape[0] - count + 1), count);
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         var rows = empty([count, InWidth], _dtype, Device);
@@ -127,13 +127,16 @@ internal sealed class StreamedLinear : Linear, IMatrixLinear
 
     private sealed class StandInRows : IDisposable
     {
+        /// <summary>Weights that a processor's cache does not hold: 64 MB.</summary>
+        private const long Uncached = 1 << 24;
+
         private readonly StreamedLinear _linear;
 
         public StandInRows(StreamedLinear linear)
         {
             _linear = linear;
-            var (start, count) = linear.Ranges().First();
-            linear._standIn = linear.Rows(start, count, linear.HasUnitRows || linear._areRowsFixed).DetachFromDisposeScope();
+            var (_, count) = linear.Ranges(Uncached).First();
+            linear._standIn = linear.Rows(0, count, linear.HasUnitRows || linear._areRowsFixed).DetachFromDisposeScope();
         }
 
         public void Dispose()
