@@ -123,6 +123,16 @@ public sealed class RegistryTests
         Assert.Contains($"'{key}'", Assert.Throws<InvalidInputException>(() => ArchitectureRegistry.Find(reader).ReadConfig(reader)).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void WidthThatHeadsDoNotDivide_IsRefusedByTheKeysOfTheFile()
+    {
+        var config = Without(Published("bloom"), "num_attention_heads");
+        config["n_head"] = 3;
+        var reader = Reader(config);
+        var refusal = Assert.Throws<InvalidInputException>(() => ArchitectureRegistry.Find(reader).ReadConfig(reader)).Message;
+        Assert.Contains("is 64, which must be a multiple of 3, the '", refusal, StringComparison.Ordinal);
+    }
+
     private static ArchitectureInfo Find(JsonNode config) => ArchitectureRegistry.Find(Reader(config));
 
     private static ConfigReader Reader(JsonNode config) => ConfigReader.Parse(Encoding.UTF8.GetBytes(config.ToJsonString()), "config.json");

@@ -118,7 +118,19 @@ internal static class ConfigPrinter
         var named = quotient.Dividend.Atoms.Select(spec.Property).FirstOrDefault(p => p is { Keys.Count: > 0 });
         if (named is null) return;
         var positive = quotient.Divisor.AsConstant is null ? $"{divisor} > 0 && " : "";
-        writer.Line($"reader.Require({positive}{dividend} % {divisor} == 0, {Quoting.Literal(named.Keys[0])}, {Quoting.Literal($"must be a multiple of {quotient.Divisor}")});");
+        var why = quotient.Divisor.AsConstant is null
+            ? $"$\"must be a multiple of {{{divisor}}}, the {KeyOf(quotient.Divisor) ?? quotient.Divisor.ToString()}\""
+            : Quoting.Literal($"must be a multiple of {quotient.Divisor}");
+        writer.Line($"reader.Require({positive}{dividend} % {divisor} == 0, {GivenKey(named)}, {why});");
+
+        string? KeyOf(Dim dim) => spec.Property(dim.ToString()) is { Keys.Count: > 0 } property ? $"'{property.Keys[0]}'" : null;
+    }
+
+    /// <summary>The key that the file has, of several that may stand for a property; the first where it has none.</summary>
+    private static string GivenKey(ConfigPropertySpec property)
+    {
+        var keys = AllKeys(property).Select(Quoting.Literal).ToList();
+        return keys.Count == 1 ? keys[0] : string.Concat(keys.Select(key => $"reader.Has({key}) ? {key} : ")) + keys[0];
     }
 
     private static string Code(Dim dim)
