@@ -11,25 +11,22 @@ namespace Generated.Quant.Layers;
 /// Products of 8-bit inputs with 8-bit weights of one scale per output on CUDA, in exact integer sums: few rows (decoding) by own kernels, of which
 /// one rounds its row on the way; many by cuBLASLt between own kernels that round and scale.
 /// </summary>
-internal sealed class CudaIntegerProduct : WeightProduct
+internal sealed class CudaIntegerProduct : CudaKernelProduct<CudaIntegerProduct>
 {
     private readonly DeviceWeight _weight;
-    private readonly InputStep _input;
-    private readonly Device _device;
     private readonly Tensor _scales;
-    private readonly WeightArgument _argument;
 
     /// <param name="matrix">The packed weight; this copies and disposes of it.</param>
     /// <param name="input">What is done to the input first; the caller's.</param>
     /// <param name="device">Where to.</param>
     public CudaIntegerProduct(PackedMatrix matrix, InputStep input, Device device)
+        : base(input, device)
     {
         using var noGrad = no_grad();
-        (_input, _device) = (input, device);
         using (matrix)
             _weight = DeviceWeight.Of(matrix, device);
         _scales = _weight.ChannelScales(ScalarType.Float32);
-        _argument = new WeightArgument { Codes = TorchSharpExports.Address(_weight.Codes), Scales = TorchSharpExports.Address(_scales), OutWidth = _weight.OutWidth };
+        Argument = new WeightArgument { Codes = TorchSharpExports.Address(_weight.Codes), Scales = TorchSharpExports.Address(_scales), OutWidth = _weight.OutWidth };
     }
 
     /// <summary>Whether there are kernels for a weight and its input.</summary>
@@ -39,48 +36,39 @@ internal sealed class CudaIntegerProduct : WeightProduct
 
     public override long Bytes => _weight.Bytes;
 
-    public override Tensor Multiply(Tensor x, Tensor? bias) => Multiply(x, [this], [bias]);
-
-    public override IJointProduct? Join(IReadOnlyList<WeightProduct> members, IReadOnlyList<Tensor?> biases)
-    {
-        if (members.Count > WeightArguments.Most || !members.All(m => m is CudaIntegerProduct other && _input.IsLike(other._input)))
-            return null;
-        return new Joint([.. members.Cast<CudaIntegerProduct>()], [.. biases]);
-    }
+    protected override WeightArgument Argument { get; }
 
     public override Tensor Dequantize() => _weight.Dequantize();
 
     public override void Dispose() => _weight.Dispose();
 
-    /// <summary>The products of an input with weights that go together, side by side.</summary>
-    private Tensor Multiply(Tensor x, ReadOnlySpan<CudaIntegerProduct> members, ReadOnlySpan<Tensor?> biases)
+    protected override bool GoesWith(CudaIntegerProduct other) => true; // all have one scale per output
+
+    protected override Tensor Multiply(Tensor x, ReadOnlySpan<CudaIntegerProduct> members, ReadOnlySpan<Tensor?> biases)
     {
-        var all = new WeightArguments();
-        for (var i = 0; i < members.Length; i++)
-            all.Add(members[i]._argument, biases[i] is { } bias ? TorchSharpExports.Address(bias) : 0);
-        var result = Multiply(x, all, members, biases);
-        DeviceRows.Keep(members, biases);
+        var result = Multiply(x, Arguments(members, biases), members, biases);
+        Keep(members, biases);
         return result;
     }
 
     private Tensor Multiply(Tensor x, WeightArguments all, ReadOnlySpan<CudaIntegerProduct> members, ReadOnlySpan<Tensor?> biases)
     {
         // Every linear of every decoded token comes here: an operator more costs as much as the kernel.
-        if (!_input.HasTransform && !_input.IsShared && LowBitKernels.Takes(x.dtype) && x.is_contiguous() && RowLayout.Rows(x) == 1 && _weight.InWidth <= Int8RowKernels.MaxRowWidth)
+        if (!Input.HasTransform && !Input.IsShared && LowBitKernels.Takes(x.dtype) && x.is_contiguous() && RowLayout.Rows(x) == 1 && _weight.InWidth <= Int8RowKernels.MaxRowWidth)
         {
-            var row = DeviceRows.Empty(x, all.Width, _device);
-            Int8RowKernels.MultiplyRow(row, x, _input.Scale, _weight.InWidth, all);
+            var row = Rows(x, all.Width);
+            Int8RowKernels.MultiplyRow(row, x, Input.Scale, _weight.InWidth, all);
             return row;
         }
 
         using var scope = NewDisposeScope();
         var rows = x.reshape(-1, _weight.InWidth);
-        var input = (_input.HasTransform || !LowBitKernels.Takes(rows.dtype) ? _input.Transform(rows.to(ScalarType.Float32)) : rows).contiguous();
+        var input = (Input.HasTransform || !LowBitKernels.Takes(rows.dtype) ? Input.Transform(rows.to(ScalarType.Float32)) : rows).contiguous();
         var count = input.size(0);
         var isMany = count > Int8RowKernels.MaxRows && IntegerGemm.IsAvailable && members.ToArray().All(m => m._weight.OutWidth % IntegerGemm.WidthStep == 0);
         var room = isMany ? IntegerGemm.PaddedRows(count) : count;
-        var (codes, scales) = _input.IsShared ? SharedCodes(input, room) : Int8RowKernels.QuantizeRows(input, _input.Scale, room);
-        var y = empty([count, all.Width], input.dtype, _device);
+        var (codes, scales) = Input.IsShared ? SharedCodes(input, room) : Int8RowKernels.QuantizeRows(input, Input.Scale, room);
+        var y = empty([count, all.Width], input.dtype, Device);
         if (!isMany || !MultiplyMany(y, codes, scales, members, biases))
             MultiplyInSteps(y, codes, scales, all);
         return y.to(x.dtype).view([.. x.shape.AsSpan(0, (int)x.dim() - 1), all.Width]).MoveToOuterDisposeScope();
@@ -92,7 +80,7 @@ internal sealed class CudaIntegerProduct : WeightProduct
         var first = 0;
         for (var i = 0; i < members.Length; i++)
         {
-            using var sums = empty([codes.size(0), members[i]._weight.OutWidth], ScalarType.Int32, _device);
+            using var sums = empty([codes.size(0), members[i]._weight.OutWidth], ScalarType.Int32, Device);
             if (!IntegerGemm.TryMultiply(sums, codes, members[i]._weight.Codes))
                 return false;
             Int8RowKernels.ScaleSums(y, first, sums, scales, members[i]._scales, biases[i]);
@@ -119,13 +107,8 @@ internal sealed class CudaIntegerProduct : WeightProduct
     private (Tensor Codes, Tensor Scales) SharedCodes(Tensor x, long room)
     {
         var wide = x.to(ScalarType.Float32);
-        var scales = _input.TokenScales(wide).clamp_min(InputStep.SmallestScale);
+        var scales = Input.TokenScales(wide).clamp_min(InputStep.SmallestScale);
         var codes = wide.div(scales.unsqueeze(-1)).round().clamp(-128, 127).to(ScalarType.Int8);
         return (room == codes.size(0) ? codes : nn.functional.pad(codes, [0, 0, 0, room - codes.size(0)]), scales);
-    }
-
-    private sealed class Joint(CudaIntegerProduct[] members, Tensor?[] biases) : IJointProduct
-    {
-        public Tensor Multiply(Tensor x) => members[0].Multiply(x, members, biases);
     }
 }

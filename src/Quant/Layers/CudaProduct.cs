@@ -1,5 +1,4 @@
 using Generated.Layers;
-using Generated.Native;
 using Generated.Quant.Kernels;
 using Generated.Quant.Kernels.Cuda;
 using TorchSharp;
@@ -8,25 +7,24 @@ using static TorchSharp.torch;
 namespace Generated.Quant.Layers;
 
 /// <summary>
-/// Products with low-bit weights on CUDA by own kernels: few rows (decoding) from the codes, many by the dequantized weight, a part at a time, and
-/// libtorch's product. Inputs in 8 bits are rounded before, where <see cref="CudaIntegerProduct"/> does not take them.
+/// Products with low-bit weights on CUDA by own kernels: few rows (decoding) from the codes; many by a kernel that dequantizes within the product, or
+/// where there is none (see <see cref="WgmmaKernels"/>) by the dequantized weight, a part at a time, and libtorch's product. Inputs in 8 bits are rounded
+/// before, where <see cref="CudaIntegerProduct"/> does not take them.
 /// </summary>
-internal sealed class CudaProduct : WeightProduct
+internal sealed class CudaProduct : CudaKernelProduct<CudaProduct>
 {
     /// <summary>Most bytes of dequantized weights at a time.</summary>
     private const long PartBytes = 256L << 20;
 
     private readonly TiledWeight _weight;
-    private readonly InputStep _input;
-    private readonly Device _device;
 
     /// <param name="matrix">The packed weight; this copies and disposes of it.</param>
     /// <param name="input">What is done to the input first; the caller's.</param>
     /// <param name="device">Where to.</param>
     public CudaProduct(PackedMatrix matrix, InputStep input, Device device)
+        : base(input, device)
     {
         using var noGrad = no_grad();
-        (_input, _device) = (input, device);
         using (matrix)
             _weight = TiledWeight.Of(matrix, device);
     }
@@ -36,54 +34,58 @@ internal sealed class CudaProduct : WeightProduct
 
     public override long Bytes => _weight.Bytes;
 
-    public override Tensor Multiply(Tensor x, Tensor? bias) => Multiply(x, [this], [bias]);
-
-    public override IJointProduct? Join(IReadOnlyList<WeightProduct> members, IReadOnlyList<Tensor?> biases)
-    {
-        if (members.Count > WeightArguments.Most || !members.All(m => m is CudaProduct other && _weight.GoesWith(other._weight) && _input.IsLike(other._input)))
-            return null;
-        return new Joint([.. members.Cast<CudaProduct>()], [.. biases]);
-    }
+    protected override WeightArgument Argument => _weight.Argument;
 
     public override Tensor Dequantize()
     {
         using var scope = NewDisposeScope();
-        var weight = empty([_weight.OutWidth, _weight.InWidth], ScalarType.Float32, _device);
+        var weight = empty([_weight.OutWidth, _weight.InWidth], ScalarType.Float32, Device);
         LowBitKernels.Dequantize(weight, 0, _weight, 0, _weight.OutWidth);
         return (_weight.Order is null ? weight : weight.index_select(1, _weight.Order.argsort())).MoveToOuterDisposeScope();
     }
 
     public override void Dispose() => _weight.Dispose();
 
-    /// <summary>The products of an input with weights that go together, side by side.</summary>
-    private Tensor Multiply(Tensor x, ReadOnlySpan<CudaProduct> members, ReadOnlySpan<Tensor?> biases)
+    protected override bool GoesWith(CudaProduct other) => _weight.GoesWith(other._weight);
+
+    protected override Tensor Multiply(Tensor x, ReadOnlySpan<CudaProduct> members, ReadOnlySpan<Tensor?> biases)
     {
         // Every linear of every decoded token comes here: an operator more costs as much as the kernel.
-        if (!_input.HasTransform && _input.Activations is null && _weight.Order is null && LowBitKernels.Takes(x.dtype) && x.is_contiguous()
+        if (!Input.HasTransform && Input.Activations is null && _weight.Order is null && LowBitKernels.Takes(x.dtype) && x.is_contiguous()
             && RowLayout.Rows(x) is var few && few <= LowBitKernels.MaxRows)
             return MultiplyFew(x, few, members, biases);
 
         using var scope = NewDisposeScope();
         var rows = x.reshape(-1, _weight.InWidth);
-        var input = _input.HasTransform || !LowBitKernels.Takes(rows.dtype) ? _input.Transform(rows.to(ScalarType.Float32)) : rows;
-        if (_input.Activations is not null)
-            input = _input.Round(input.to(ScalarType.Float32));
+        var input = Input.HasTransform || !LowBitKernels.Takes(rows.dtype) ? Input.Transform(rows.to(ScalarType.Float32)) : rows;
+        if (Input.Activations is not null)
+            input = Input.Round(input.to(ScalarType.Float32));
         if (_weight.Order is not null)
             input = input.index_select(-1, _weight.Order);
         input = input.contiguous();
         var count = (int)input.size(0);
-        var y = count <= LowBitKernels.MaxRows ? MultiplyFew(input, count, members, biases) : MultiplyMany(input, members, biases);
+        var y = count <= LowBitKernels.MaxRows ? MultiplyFew(input, count, members, biases)
+            : WgmmaKernels.CanMultiply(input, _weight) ? MultiplyInside(input, members, biases)
+            : MultiplyMany(input, members, biases);
         return y.to(x.dtype).view([.. x.shape.AsSpan(0, (int)x.dim() - 1), y.size(-1)]).MoveToOuterDisposeScope();
     }
 
     private Tensor MultiplyFew(Tensor x, int rows, ReadOnlySpan<CudaProduct> members, ReadOnlySpan<Tensor?> biases)
     {
-        var all = new WeightArguments();
-        for (var i = 0; i < members.Length; i++)
-            all.Add(members[i]._weight.Argument, biases[i] is { } bias ? TorchSharpExports.Address(bias) : 0);
-        var y = DeviceRows.Empty(x, all.Width, _device);
+        var all = Arguments(members, biases);
+        var y = Rows(x, all.Width);
         LowBitKernels.MultiplyFew(y, x, rows, _weight, all);
-        DeviceRows.Keep(members, biases);
+        Keep(members, biases);
+        return y;
+    }
+
+    /// <summary>By the kernel that dequantizes within the product.</summary>
+    private Tensor MultiplyInside(Tensor x, ReadOnlySpan<CudaProduct> members, ReadOnlySpan<Tensor?> biases)
+    {
+        var all = Arguments(members, biases);
+        var y = Rows(x, all.Width);
+        WgmmaKernels.Multiply(y, x, _weight, all);
+        Keep(members, biases);
         return y;
     }
 
@@ -109,7 +111,7 @@ internal sealed class CudaProduct : WeightProduct
 
     private Tensor MultiplyWhole(Tensor x, ReadOnlySpan<CudaProduct> members, int width)
     {
-        using var all = empty([width, _weight.InWidth], x.dtype, _device);
+        using var all = empty([width, _weight.InWidth], x.dtype, Device);
         var first = 0;
         foreach (var member in members)
         {
@@ -122,8 +124,8 @@ internal sealed class CudaProduct : WeightProduct
 
     private Tensor MultiplyParts(Tensor x, ReadOnlySpan<CudaProduct> members, int width, int step)
     {
-        var y = empty([x.size(0), width], x.dtype, _device);
-        using var part = empty([step, _weight.InWidth], x.dtype, _device);
+        var y = empty([x.size(0), width], x.dtype, Device);
+        using var part = empty([step, _weight.InWidth], x.dtype, Device);
         var first = 0L;
         foreach (var member in members)
         {
@@ -141,10 +143,5 @@ internal sealed class CudaProduct : WeightProduct
         }
 
         return y;
-    }
-
-    private sealed class Joint(CudaProduct[] members, Tensor?[] biases) : IJointProduct
-    {
-        public Tensor Multiply(Tensor x) => members[0].Multiply(x, members, biases);
     }
 }

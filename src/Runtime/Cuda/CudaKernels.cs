@@ -18,7 +18,8 @@ internal static unsafe class CudaKernels
     private const int MaximumSplits = 64;
     private const int EnoughBlocks = 544; // four on each multiprocessor; more only add sums to join
     private const int NormStep = 4; // features that a thread of the norm takes at once
-    private static readonly ConcurrentDictionary<(ScalarType Storage, int HeadDim, bool Codes), Module> Modules = new();
+    private static readonly ConcurrentDictionary<(int Device, ScalarType Storage, int HeadDim, bool Codes), Module> Modules = new();
+    private static readonly CudaSource Source = new(Assembly.GetExecutingAssembly(), "Generated.Cuda.", "decode.cu");
 
     /// <summary>Whether the kernels can be used for tensors like <paramref name="tensor"/>.</summary>
     public static bool IsAvailable(Tensor tensor) =>
@@ -57,7 +58,7 @@ internal static unsafe class CudaKernels
         nint output = Pointer(y), gates = Pointer(gate), ups = Pointer(up);
         long gateStride = RowStride(gate), upStride = RowStride(up);
         void** arguments = stackalloc void*[] { &output, &gates, &ups, &width, &gateStride, &upStride };
-        CudaDriver.Launch(For(gate.dtype).SiluMultiply, ((width + 255) / 256, rows, 1), 256, arguments);
+        CudaDriver.Launch(For(gate).SiluMultiply, ((width + 255) / 256, rows, 1), 256, arguments);
         Keep(gate, up, y);
         return y;
     }
@@ -83,7 +84,7 @@ internal static unsafe class CudaKernels
             &output, &keys, &values, &keyScales, &valueScales, &qs, &ks, &vs, &qStride, &kStride, &vStride, &cosine, &sine, &position, &positionStride,
             &heads, &kvHeads, &headDim, &rotaryDim, &pairing, &slot, &maxLength,
         };
-        CudaDriver.Launch(For(q.dtype, 0, cache.HasCodes).RotateAppend, (heads + kvHeads, rows, 1), Math.Min(128, headDim), arguments);
+        CudaDriver.Launch(For(q, 0, cache.HasCodes).RotateAppend, (heads + kvHeads, rows, 1), Math.Min(128, headDim), arguments);
         Keep(q, k, v, rotated, positions, cosines, sines);
         return rotated;
     }
@@ -108,7 +109,7 @@ internal static unsafe class CudaKernels
         {
             &result, &parts, &done, &qs, &keys, &values, &keyScales, &valueScales, &slope, &start, &heads, &kvHeads, &length, &window, &maxLength, &splits, &factor,
         };
-        CudaDriver.Launch(For(q.dtype, headDim, cache.HasCodes).Attend, (heads, splits, rows), 128, arguments);
+        CudaDriver.Launch(For(q, headDim, cache.HasCodes).Attend, (heads, splits, rows), 128, arguments);
         Keep(q, cache.Keys, cache.Values, output);
         return output;
     }
@@ -126,7 +127,7 @@ internal static unsafe class CudaKernels
         nint result = Pointer(rounded), codes = Pointer(cache), input = Pointer(x), perHead = Pointer(scales);
         long rowStride = x.stride(0), headStride = x.stride(1), tokenStride = x.stride(2);
         void** arguments = stackalloc void*[] { &result, &codes, &input, &perHead, &rowStride, &headStride, &tokenStride, &tokens, &headDim, &position, &maxLength };
-        CudaDriver.Launch(For(x.dtype, 0, codes: true).RoundToCache, (tokens, heads, rows), Math.Min(128, headDim), arguments);
+        CudaDriver.Launch(For(x, 0, codes: true).RoundToCache, (tokens, heads, rows), Math.Min(128, headDim), arguments);
         Keep(rounded, cache, x, scales);
         return rounded;
     }
@@ -138,18 +139,18 @@ internal static unsafe class CudaKernels
         nint output = Pointer(y), sums = sum is null ? 0 : Pointer(sum), xs = Pointer(x), residuals = residual is null ? 0 : Pointer(residual), weights = Pointer(weight);
         var floor = (float)epsilon;
         void** arguments = stackalloc void*[] { &output, &sums, &xs, &residuals, &weights, &width, &floor };
-        CudaDriver.Launch(For(x.dtype).RmsNorm, (rows, 1, 1), Math.Min(512, (width / NormStep + 31) / 32 * 32), arguments);
+        CudaDriver.Launch(For(x).RmsNorm, (rows, 1, 1), Math.Min(512, (width / NormStep + 31) / 32 * 32), arguments);
         Keep(x, weight, y);
     }
 
-    private static Module For(ScalarType storage, int headDim = 0, bool codes = false) => Modules.GetOrAdd((storage, headDim, codes), Compile);
+    private static Module For(Tensor like, int headDim = 0, bool codes = false) => Modules.GetOrAdd((like.device_index, like.dtype, headDim, codes), Compile);
 
-    private static Module Compile((ScalarType Storage, int HeadDim, bool Codes) key)
+    private static Module Compile((int Device, ScalarType Storage, int HeadDim, bool Codes) key)
     {
         List<string> settings = [$"-DCODES={(key.Codes ? 1 : 0)}"];
         if (key.HeadDim > 0)
             settings.Add($"-DHEAD_DIM={key.HeadDim}");
-        return new Module(CudaModule.Compile(Assembly.GetExecutingAssembly(), "Generated.Cuda.decode.cu", key.Storage, settings), key.HeadDim > 0, key.Codes);
+        return new Module(Source.Compile(key.Device, key.Storage, settings), key.HeadDim > 0, key.Codes);
     }
 
     private static long RowStride(Tensor t) => t.dim() == 1 ? t.size(0) : t.stride((int)t.dim() - 2);
@@ -164,13 +165,13 @@ internal static unsafe class CudaKernels
         foreach (var tensor in tensors) GC.KeepAlive(tensor);
     }
 
-    private sealed class Module(nint module, bool attends, bool codes)
+    private sealed class Module(CudaModule module, bool attends, bool codes)
     {
-        public nint RmsNorm { get; } = CudaDriver.Function(module, "rms_norm");
-        public nint SiluMultiply { get; } = CudaDriver.Function(module, "silu_multiply");
-        public nint RotateAppend { get; } = CudaDriver.Function(module, "rotate_append");
-        public nint RoundToCache { get; } = codes ? CudaDriver.Function(module, "round_to_cache") : 0;
-        public nint Attend { get; } = attends ? CudaDriver.Function(module, "attend") : 0;
+        public CudaFunction RmsNorm { get; } = module.Function("rms_norm");
+        public CudaFunction SiluMultiply { get; } = module.Function("silu_multiply");
+        public CudaFunction RotateAppend { get; } = module.Function("rotate_append");
+        public CudaFunction RoundToCache { get; } = codes ? module.Function("round_to_cache") : default;
+        public CudaFunction Attend { get; } = attends ? module.Function("attend") : default;
     }
 }
 

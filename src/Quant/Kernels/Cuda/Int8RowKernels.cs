@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Reflection;
 using Generated.Cuda;
 using Generated.Native;
 using TorchSharp;
@@ -23,7 +22,8 @@ internal static unsafe class Int8RowKernels
     private const int OutStep = 4; // sums that a thread scales
     private const int ProductThreads = 512;
     private const int Threads = 256;
-    private static readonly ConcurrentDictionary<ScalarType, Module> Modules = new();
+    private static readonly ConcurrentDictionary<(int Device, ScalarType Storage), Module> Modules = new();
+    private static readonly CudaSource Source = LowBitKernels.Source("weights.cu", "int8_rows.cu");
 
     /// <summary>Whether there are kernels for weights of these widths.</summary>
     public static bool CanRun(int outWidth, int inWidth, Device device) => inWidth % WidthStep == 0 && outWidth % OutStep == 0 && LowBitKernels.AreOn(device);
@@ -39,7 +39,7 @@ internal static unsafe class Int8RowKernels
         nint result = Pointer(codes), rowScales = Pointer(scales), input = Pointer(x);
         var given = scale ?? 0;
         void** arguments = stackalloc void*[] { &result, &rowScales, &input, &width, &given };
-        CudaDriver.Launch(For(x.dtype).QuantizeRows, (rows, 1, 1), Threads, arguments);
+        CudaDriver.Launch(For(x).QuantizeRows, (rows, 1, 1), Threads, arguments);
         GC.KeepAlive(x);
         return (codes, scales);
     }
@@ -56,7 +56,7 @@ internal static unsafe class Int8RowKernels
         var (given, width) = (scale ?? 0, all.Width);
         nint result = Pointer(y), input = Pointer(x);
         void** arguments = stackalloc void*[] { &result, &input, &given, &all, &inWidth, &width };
-        CudaDriver.Launch(For(x.dtype).MultiplyRow, (all.TileRows, 1, 1), ProductThreads, arguments, inWidth);
+        CudaDriver.Launch(For(x).MultiplyRow, (all.Tiles(TileLayout.Rows), 1, 1), ProductThreads, arguments, inWidth);
         GC.KeepAlive(y);
         GC.KeepAlive(x);
     }
@@ -72,7 +72,7 @@ internal static unsafe class Int8RowKernels
         ArgumentOutOfRangeException.ThrowIfGreaterThan(rows, MaxRows);
         nint result = Pointer(y), input = Pointer(codes), scales = Pointer(rowScales);
         void** arguments = stackalloc void*[] { &result, &input, &scales, &all, &rows, &inWidth, &width };
-        CudaDriver.Launch(For(y.dtype).MultiplyCodes, (all.TileRows, 1, 1), ProductThreads, arguments);
+        CudaDriver.Launch(For(y).MultiplyCodes, (all.Tiles(TileLayout.Rows), 1, 1), ProductThreads, arguments);
         GC.KeepAlive(y);
         GC.KeepAlive(codes);
         GC.KeepAlive(rowScales);
@@ -90,7 +90,7 @@ internal static unsafe class Int8RowKernels
         int rows = (int)y.size(0), outWidth = (int)sums.size(1), width = (int)y.size(1);
         nint result = Pointer(y) + (nint)(first * y.ElementSize), integers = Pointer(sums), perRow = Pointer(rowScales), perOutput = Pointer(scales), offset = bias is null ? 0 : Pointer(bias);
         void** arguments = stackalloc void*[] { &result, &integers, &perRow, &perOutput, &offset, &outWidth, &width };
-        CudaDriver.Launch(For(y.dtype).ScaleSums, (rows, (outWidth / OutStep + Threads - 1) / Threads, 1), Threads, arguments);
+        CudaDriver.Launch(For(y).ScaleSums, (rows, (outWidth / OutStep + Threads - 1) / Threads, 1), Threads, arguments);
         GC.KeepAlive(y);
         GC.KeepAlive(sums);
         GC.KeepAlive(rowScales);
@@ -99,14 +99,13 @@ internal static unsafe class Int8RowKernels
 
     private static nint Pointer(Tensor t) => TorchSharpExports.Address(t);
 
-    private static Module For(ScalarType storage) => Modules.GetOrAdd(
-        storage, key => new Module(CudaModule.Compile(Assembly.GetExecutingAssembly(), "Generated.Quant.Kernels.Cuda.int8_rows.cu", key)));
+    private static Module For(Tensor like) => Modules.GetOrAdd((like.device_index, like.dtype), key => new Module(Source.Compile(key.Device, key.Storage)));
 
-    private sealed class Module(nint module)
+    private sealed class Module(CudaModule module)
     {
-        public nint QuantizeRows { get; } = CudaDriver.Function(module, "quantize_rows");
-        public nint MultiplyRow { get; } = CudaDriver.Function(module, "multiply_row");
-        public nint MultiplyCodes { get; } = CudaDriver.Function(module, "multiply_codes");
-        public nint ScaleSums { get; } = CudaDriver.Function(module, "scale_sums");
+        public CudaFunction QuantizeRows { get; } = module.Function("quantize_rows");
+        public CudaFunction MultiplyRow { get; } = module.Function("multiply_row");
+        public CudaFunction MultiplyCodes { get; } = module.Function("multiply_codes");
+        public CudaFunction ScaleSums { get; } = module.Function("scale_sums");
     }
 }

@@ -42,7 +42,8 @@ internal static class IntegerGemm
     /// <returns>Whether there is an algorithm for these sizes.</returns>
     public static bool TryMultiply(Tensor y, Tensor x, Tensor w)
     {
-        var device = CudaDriver.CurrentDevice();
+        var device = y.device_index;
+        using var context = CudaDriver.Enter(CudaDriver.PrimaryContext(device));
         (nint from, nint weight, nint to) = (TorchSharpExports.Address(x), TorchSharpExports.Address(w), TorchSharpExports.Address(y));
         Plan? plan;
         lock (Gate)

@@ -22,13 +22,17 @@ internal static unsafe class LowBitKernels
     private const int WidthStep = 8;
 
     private const int OldestMajor = 8;
-    private static readonly ConcurrentDictionary<(ScalarType Storage, int Bits, int Groups, bool Wide), Module> Modules = new();
+    private static readonly ConcurrentDictionary<(int Device, ScalarType Storage, int Bits, int Groups, bool Wide), Module> Modules = new();
+    private static readonly CudaSource Few = Source("weights.cu", "tiles.cu", "low_bit.cu");
 
     /// <summary>Whether a device and this installation have the kernels.</summary>
     public static bool AreOn(Device device) => CudaSteps.IsOn && Nvrtc.IsAvailable && CudaDriver.Describe(Math.Max(0, device.index)).Major >= OldestMajor;
 
     /// <summary>Whether there are kernels for weights of a width.</summary>
     public static bool CanRun(int inWidth, Device device) => inWidth % WidthStep == 0 && AreOn(device);
+
+    /// <summary>Source beside this class.</summary>
+    public static CudaSource Source(params string[] files) => new(Assembly.GetExecutingAssembly(), "Generated.Quant.Kernels.Cuda.", files);
 
     /// <summary>Whether the kernels take values of a type.</summary>
     public static bool Takes(ScalarType type) => type is ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16;
@@ -45,7 +49,7 @@ internal static unsafe class LowBitKernels
         int inWidth = weight.InWidth, group = weight.GroupSize, groups = weight.Groups, width = all.Width;
         nint result = TorchSharpExports.Address(y), input = TorchSharpExports.Address(x);
         void** arguments = stackalloc void*[] { &result, &input, &all, &rows, &inWidth, &group, &groups, &width };
-        CudaDriver.Launch(For(x.dtype, weight).MultiplyFew, (all.TileRows, 1, 1), Threads(weight.Bits), arguments);
+        CudaDriver.Launch(For(x, weight).MultiplyFew, (all.Tiles(TileLayout.Rows), 1, 1), Threads(weight.Bits), arguments);
         GC.KeepAlive(y);
         GC.KeepAlive(x);
         GC.KeepAlive(weight);
@@ -65,7 +69,7 @@ internal static unsafe class LowBitKernels
         void** arguments = stackalloc void*[] { &values, &codes, &scales, &end, &inWidth, &group, &groups, &tile };
         var warps = Threads(weight.Bits) / 32;
         CudaDriver.Launch(
-            For(rows.dtype, weight).Dequantize, (TileLayout.TileRows(count), (TileLayout.TilesPerRow(weight.Bits, inWidth) + warps - 1) / warps, 1), Threads(weight.Bits), arguments);
+            For(rows, weight).Dequantize, (TileLayout.TileRows(count), (TileLayout.TilesPerRow(weight.Bits, inWidth) + warps - 1) / warps, 1), Threads(weight.Bits), arguments);
         GC.KeepAlive(rows);
         GC.KeepAlive(weight);
     }
@@ -73,13 +77,13 @@ internal static unsafe class LowBitKernels
     /// <summary>Threads of a block, 32 · WARPS of the source.</summary>
     private static int Threads(int bits) => bits == 8 ? 512 : 256;
 
-    private static Module For(ScalarType storage, TiledWeight weight) =>
-        Modules.GetOrAdd((storage, weight.Bits, weight.GroupsPerTile, weight.HasWideScales), key => new Module(CudaModule.Compile(
-            Assembly.GetExecutingAssembly(), "Generated.Quant.Kernels.Cuda.low_bit.cu", key.Storage, $"-DBITS={key.Bits}", $"-DGROUPS={key.Groups}", $"-DWIDE={(key.Wide ? 1 : 0)}")));
+    private static Module For(Tensor like, TiledWeight weight) => Modules.GetOrAdd(
+        (like.device_index, like.dtype, weight.Bits, weight.GroupsPerTile, weight.HasWideScales),
+        key => new Module(Few.Compile(key.Device, key.Storage, $"-DBITS={key.Bits}", $"-DGROUPS={key.Groups}", $"-DWIDE={(key.Wide ? 1 : 0)}")));
 
-    private sealed class Module(nint module)
+    private sealed class Module(CudaModule module)
     {
-        public nint MultiplyFew { get; } = CudaDriver.Function(module, "multiply_few");
-        public nint Dequantize { get; } = CudaDriver.Function(module, "dequantize");
+        public CudaFunction MultiplyFew { get; } = module.Function("multiply_few");
+        public CudaFunction Dequantize { get; } = module.Function("dequantize");
     }
 }

@@ -30,10 +30,10 @@ internal struct WeightArguments
     /// <summary>Outputs of all.</summary>
     public int Width { get; private set; }
 
-    /// <summary>Rows of tiles of all, the blocks of a launch.</summary>
-    public int TileRows { get; private set; }
-
     private int _count;
+
+    /// <summary>Tiles of so many outputs of all, where none has outputs of two weights.</summary>
+    public readonly int Tiles(int outputs) => Tiles(_a, outputs) + Tiles(_b, outputs) + Tiles(_c, outputs);
 
     /// <summary>Adds a weight, whose outputs follow those of the ones before.</summary>
     public void Add(WeightArgument weight, nint bias)
@@ -56,6 +56,7 @@ internal struct WeightArguments
         }
 
         Width += weight.OutWidth;
-        TileRows += TileLayout.TileRows(weight.OutWidth);
     }
+
+    private static int Tiles(WeightArgument weight, int outputs) => (weight.OutWidth + outputs - 1) / outputs;
 }

@@ -1,43 +1,16 @@
-// Products of 8-bit rows and 8-bit weights with one scale per output, behind Runtime's numbers.cu; sm_80 and later. Codes are signed bytes about 0,
+// Products of 8-bit rows and 8-bit weights with one scale per output, behind weights.cu; sm_80 and later. Codes are signed bytes about 0,
 // [rows, in] and [out, in], in a multiple of 16; sums are exact integers, scaled once.
 
 #define WARPS 16
-#define TILE_ROWS 16
-#define MAX_ROWS 8  // columns of a matrix instruction
 #define STEP 64     // columns that a warp takes at once: 16 of each lane of 4
 #define DEPTH 2     // steps that a warp asks for before it uses any
 
-struct alignas(16) Bytes16 { unsigned v[4]; };
 struct alignas(16) Ints { int v[4]; };
 struct alignas(8) Bytes8 { signed char v[8]; };
-struct alignas(8 * sizeof(T)) Eight { T v[8]; };
 struct alignas(4 * sizeof(T)) Four { T v[4]; };
 
-// A weight, or one of several that share an input. out: its outputs; first: its first column in y.
-struct Weight { const signed char* codes; const float* scales; const float* bias; int out; int first; };
-struct Weights { Weight a, b, c; };
-
-// The weight that a block works on; tile becomes that within it.
-__device__ __forceinline__ Weight pick(const Weights& all, int& tile)
-{
-    Weight w = all.a;
-    int tiles = (w.out + TILE_ROWS - 1) / TILE_ROWS;
-    if (tile < tiles) return w;
-    tile -= tiles;
-    w = all.b;
-    tiles = (w.out + TILE_ROWS - 1) / TILE_ROWS;
-    if (tile < tiles) return w;
-    tile -= tiles;
-    return all.c;
-}
-
-// Read once: not worth a place in the nearest cache. Volatile, so that they stay where they are asked for early.
-__device__ __forceinline__ Bytes16 stream(const void* p)
-{
-    Bytes16 b;
-    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(b.v[0]), "=r"(b.v[1]), "=r"(b.v[2]), "=r"(b.v[3]) : "l"(p));
-    return b;
-}
+typedef WeightOf<float> Weight;
+typedef WeightsOf<float> Weights;
 
 __device__ __forceinline__ void multiply_add(int* sums, unsigned a0, unsigned a1, unsigned a2, unsigned a3, unsigned b0, unsigned b1)
 {
@@ -50,8 +23,8 @@ struct Held { Bytes16 v[DEPTH][2]; };
 __device__ __forceinline__ Held hold(const Weight& w, int tile, int first, int in)
 {
     const int lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
-    const signed char* high = w.codes + (long long)min(tile * TILE_ROWS + g, w.out - 1) * in;
-    const signed char* low = w.codes + (long long)min(tile * TILE_ROWS + g + 8, w.out - 1) * in;
+    const unsigned char* high = w.codes + (long long)min(tile * TILE_ROWS + g, w.out - 1) * in;
+    const unsigned char* low = w.codes + (long long)min(tile * TILE_ROWS + g + 8, w.out - 1) * in;
     Held held;
     #pragma unroll
     for (int d = 0; d < DEPTH; d++)
@@ -140,7 +113,7 @@ extern "C" __global__ void __launch_bounds__(256) quantize_rows(signed char* cod
 extern "C" __global__ void __launch_bounds__(32 * WARPS) multiply_codes(T* y, const signed char* x, const float* row_scales, const Weights all, int rows, int in, int width)
 {
     int tile = blockIdx.x;
-    const Weight w = pick(all, tile);
+    const Weight w = pick<TILE_ROWS>(all, tile);
     const int g = (threadIdx.x & 31) >> 2;
     int sums[4] = {};
     for (int first = (threadIdx.x >> 5) * DEPTH; first * STEP < in; first += WARPS * DEPTH)
@@ -157,7 +130,7 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS) multiply_row(T* y, cons
     extern __shared__ Bytes16 memory[];
     signed char* codes = (signed char*)memory;
     int tile = blockIdx.x;
-    const Weight w = pick(all, tile);
+    const Weight w = pick<TILE_ROWS>(all, tile);
     int first = (threadIdx.x >> 5) * DEPTH;
     Held held = hold(w, tile, first, in);
     const float scale = given == 0.0f ? row_scale(x, in) : given;

@@ -1,11 +1,5 @@
-// Products of low-bit weights, behind Runtime's numbers.cu; sm_80 and later. Weights meet the tensor cores as integers (code - zero), which bfloat16
-// holds exactly; x is the sum of bfloat16 parts, exactly; sums are float32. BITS: 8 or 4. GROUPS: groups that a tile's columns may lie in; 0 = one
-// scale per output and no zero points. WIDE: whether scales are float32 rather than float16.
-//
-// A weight lies in tiles of 16 outputs by 32 * BLOCKS inputs, 1024 bytes, inputs fastest; what is missing at its edges is zero. A lane (group g = lane / 4,
-// t = lane % 4) has 16 bytes of output g at 16 * lane, and as many of output g + 8 at 512 + 16 * lane: of each 32 columns the 8 from 8 * t. 8-bit
-// codes are signed bytes in order. In a word of 4-bit codes, nibble i is code 2 * i and nibble i + 4 is code 2 * i + 1, so that one mask gives a pair.
-// Of each tile's outputs and each group there is a Scale, [out / 16][groups][16]; its offset is a bfloat16: -zero, for 4 bits -(128 + zero).
+// Products of few rows with low-bit weights, and the dequantized weight, behind tiles.cu; sm_80 and later. Weights meet the tensor cores as integers
+// (code - zero), which bfloat16 holds exactly; x is the sum of bfloat16 parts, exactly; sums are float32.
 
 #if STORAGE == 2
 #define PARTS 1 // of 8 bits each: bfloat16, float16 in 11 bits, float32 in 24
@@ -14,68 +8,19 @@
 #else
 #define PARTS 3
 #endif
-#define TILE_ROWS 16
-#define MAX_ROWS 8 // columns of a matrix instruction
 #define ONES 0x3F803F80u // 1 and 1 in bfloat16
 
 #if BITS == 8
-#define BLOCKS 2
-#define WORDS 2 // of 32 columns, in one lane
 #define WARPS 16
 #define DEPTH 2 // tiles that a warp asks for before it uses any
 #define MIDDLE 0u
 #else
-#define BLOCKS 4
-#define WORDS 1
 #define WARPS 8
 #define DEPTH 4
 #define MIDDLE 0xC308C308u // -(128 + 8) twice
 #endif
-#define TILE (32 * BLOCKS)
-
-struct alignas(16) Bytes16 { unsigned v[4]; };
-struct alignas(8 * sizeof(T)) Eight { T v[8]; };
-
-#if WIDE
-struct alignas(8) Scale { float scale; unsigned offset; };
-__device__ __forceinline__ float factor(Scale s) { return s.scale; }
-__device__ __forceinline__ unsigned offset_pair(Scale s) { return __byte_perm(s.offset, 0, 0x1010); }
-#else
-typedef unsigned Scale; // float16 in the low half, the offset in the high half
-__device__ __forceinline__ float factor(Scale s) { float f; asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"((unsigned short)s)); return f; }
-__device__ __forceinline__ unsigned offset_pair(Scale s) { return __byte_perm(s, 0, 0x3232); }
-#endif
-
-// A weight, or one of several that share an input. out: its outputs; first: its first column in y.
-struct Weight { const unsigned char* codes; const Scale* scales; const float* bias; int out; int first; };
-struct Weights { Weight a, b, c; };
-
-// The weight that a block works on; tile becomes that within it.
-__device__ __forceinline__ Weight pick(const Weights& all, int& tile)
-{
-    Weight w = all.a;
-    int tiles = (w.out + TILE_ROWS - 1) / TILE_ROWS;
-    if (tile < tiles) return w;
-    tile -= tiles;
-    w = all.b;
-    tiles = (w.out + TILE_ROWS - 1) / TILE_ROWS;
-    if (tile < tiles) return w;
-    tile -= tiles;
-    return all.c;
-}
-
-// Read once: not worth a place in the nearest cache. Volatile, so that they stay where they are asked for early.
-__device__ __forceinline__ Bytes16 stream(const void* p)
-{
-    Bytes16 b;
-    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(b.v[0]), "=r"(b.v[1]), "=r"(b.v[2]), "=r"(b.v[3]) : "l"(p));
-    return b;
-}
 
 __device__ __forceinline__ unsigned add_pairs(unsigned a, unsigned b) { unsigned d; asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(ONES), "r"(b)); return d; }
-__device__ __forceinline__ unsigned narrow(float low, float high) { unsigned d; asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(d) : "f"(high), "f"(low)); return d; }
-__device__ __forceinline__ float low_half(unsigned pair) { return __uint_as_float(pair << 16); }
-__device__ __forceinline__ float high_half(unsigned pair) { return __uint_as_float(pair & 0xffff0000u); }
 
 // 8 codes, less the zero point, as pairs of bfloat16.
 __device__ __forceinline__ void unpack(const unsigned* words, unsigned offset, unsigned* pairs)
@@ -151,10 +96,10 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS) multiply_few(T* y, cons
 {
     __shared__ float partial[WARPS][MAX_ROWS * TILE_ROWS];
     int tile = blockIdx.x;
-    const Weight w = pick(all, tile);
+    const Weight w = pick<TILE_ROWS>(all, tile);
     const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
     const int tiles = (in + TILE - 1) / TILE;
-    const unsigned char* codes = w.codes + (long long)tile * tiles * 1024 + 16 * lane;
+    const unsigned char* codes = w.codes + (long long)tile * tiles * TILE_BYTES + 16 * lane;
     const Scale* scales = w.scales + (long long)tile * groups * TILE_ROWS;
     const T* row = x + (long long)g * in;
     float sums[4] = {};
@@ -168,8 +113,8 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS) multiply_few(T* y, cons
         for (int d = 0; d < DEPTH; d++)
         {
             const int k = min(first + d * WARPS, tiles - 1);
-            packed[d][0] = stream(codes + k * 1024);
-            packed[d][1] = stream(codes + k * 1024 + 512);
+            packed[d][0] = stream(codes + k * TILE_BYTES);
+            packed[d][1] = stream(codes + k * TILE_BYTES + TILE_BYTES / 2);
 #if GROUPS
             #pragma unroll
             for (int b = 0; b < GROUPS; b++)
@@ -235,13 +180,13 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS) dequantize(T* weight, c
     const int tiles = (in + TILE - 1) / TILE, k = blockIdx.y * WARPS + (threadIdx.x >> 5), lane = threadIdx.x & 31, g = lane >> 2, t = lane & 3;
     if (k >= tiles) return;
     const int tile = first + blockIdx.x;
-    codes += ((long long)tile * tiles + k) * 1024 + 16 * lane;
+    codes += ((long long)tile * tiles + k) * TILE_BYTES + 16 * lane;
     scales += (long long)tile * groups * TILE_ROWS;
     #pragma unroll
     for (int h = 0; h < 2; h++)
     {
         const int output = 8 * h + g;
-        const Bytes16 packed = stream(codes + 512 * h);
+        const Bytes16 packed = stream(codes + TILE_BYTES / 2 * h);
         T* row = weight + (long long)(blockIdx.x * TILE_ROWS + output) * in;
         #pragma unroll
         for (int b = 0; b < BLOCKS; b++)
