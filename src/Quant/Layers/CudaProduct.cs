@@ -65,7 +65,7 @@ internal sealed class CudaProduct : CudaKernelProduct<CudaProduct>
         input = input.contiguous();
         var count = (int)input.size(0);
         var y = count <= LowBitKernels.MaxRows ? MultiplyFew(input, count, members, biases)
-            : WgmmaKernels.CanMultiply(input, _weight) ? MultiplyInside(input, members, biases)
+            : WgmmaKernels.CanMultiply(input) ? MultiplyInside(input, members, biases)
             : MultiplyMany(input, members, biases);
         return y.to(x.dtype).view([.. x.shape.AsSpan(0, (int)x.dim() - 1), y.size(-1)]).MoveToOuterDisposeScope();
     }

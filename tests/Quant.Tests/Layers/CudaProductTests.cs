@@ -18,9 +18,10 @@ public sealed class CudaProductTests
         {
             foreach (var rows in new[] { 1, 3, 8, 20, 40 })
                 data.Add(name, rows, ScalarType.Float32);
-            foreach (var rows in new[] { 1, 8, 40 })
+            foreach (var rows in new[] { 1, 8, 40, 200 })
                 data.Add(name, rows, ScalarType.BFloat16);
             data.Add(name, 1, ScalarType.Float16);
+            data.Add(name, 200, ScalarType.Float16);
         }
 
         return data;
@@ -58,7 +59,7 @@ public sealed class CudaProductTests
         var members = states.Select(s => (Linear)QuantizedLinear.Create(Place(ScalarType.BFloat16, s.Weight.OutWidth), s)).ToArray();
         var joint = ((IJointLinear)members[0]).Join(members);
         Assert.Equal(LinearCase.Find(name) is { Shift: false, Divisor: false }, joint is not null);
-        foreach (var rows in new[] { 1, 5, 40 })
+        foreach (var rows in new[] { 1, 5, 40, 200 })
         {
             if (joint is null)
                 break;
@@ -71,9 +72,31 @@ public sealed class CudaProductTests
             member.Dispose();
     }
 
-    private static DenseLinear Place(ScalarType dtype, int outWidth)
+    [SkippableFact]
+    public void Kernels_RunOnEveryDevice()
     {
-        using var build = new BuildContext(new BuildOptions { Dtype = dtype, Device = CUDA });
+        Skip.IfNot(cuda.is_available(), "this machine has no CUDA device");
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        foreach (var name in new[] { "int4 per channel", "W8A8 per token" })
+        {
+            var state = LinearCase.Find(name).State(Out, In);
+            for (var index = 0; index < cuda.device_count(); index++)
+            {
+                var device = new Device(DeviceType.CUDA, index);
+                using var linear = QuantizedLinear.Create(Place(ScalarType.BFloat16, Out, device), state);
+                foreach (var rows in new[] { 1, 200 })
+                {
+                    var (x, expected) = LinearCase.Product(state, rows, ScalarType.BFloat16);
+                    QuantizedLinearTests.Close(expected, linear.ProductOfFew(x.to(device), true).cpu(), Tolerance(ScalarType.BFloat16), $"{name}, {rows} rows on device {index}");
+                }
+            }
+        }
+    }
+
+    private static DenseLinear Place(ScalarType dtype, int outWidth, Device? device = null)
+    {
+        using var build = new BuildContext(new BuildOptions { Dtype = dtype, Device = device ?? CUDA });
         return new DenseLinear(build, In, outWidth);
     }
 
