@@ -16,7 +16,7 @@ internal static unsafe class WgmmaKernels
     private const int ColumnsOfStage = 64;
     private static readonly ConcurrentDictionary<Key, CudaFunction> Kernels = new();
     private static readonly ConcurrentDictionary<int, Hopper> Devices = new();
-    private static readonly CudaSource Source = LowBitKernels.Source("weights.cu", "tiles.cu", "low_bit_wgmma.cu") with { UsesOwnFeatures = true };
+    private static readonly CudaSource Source = LowBitKernels.Source("weights.cu", "tiles.cu", "hopper.cu", "low_bit_wgmma.cu") with { UsesOwnFeatures = true };
 
     /// <summary>Whether a device and this installation have the kernel.</summary>
     public static bool AreOn(Device device) => LowBitKernels.AreOn(device) && On(Math.Max(0, device.index)).IsHopper;

@@ -14,7 +14,7 @@ internal readonly record struct WgmmaPlan(int Rows, int Split)
     private const int Alignment = 1024;
     private const int StagedBytes = 2 * 32 * 128;
 
-    // Time of a tile in that of a column of 256 rows, from one H100 (int4 and int8, LLaMA-7B widths): by its rows, and once a tile.
+    // What a tile costs besides its columns, in columns of 256 rows; fitted to one H100 (int4 and int8, LLaMA-7B widths), as are the costs of fewer rows.
     private const double WholeTile = 250;
     private const double SharedTile = 650;
 
