@@ -91,9 +91,7 @@ internal sealed class PartContent : IDisposable
     public void Add(TensorSpec spec, Tensor value, ScalarType type)
     {
         foreach (var stored in FileTensor.Of(spec, CheckpointLayout.HuggingFace))
-        {
             Add(stored.Name, type.ToDType(), [.. stored.Shape], writer => Append(writer, stored, value, type));
-        }
     }
 
     /// <summary>Adds a plain matrix whose rows are read when they are written.</summary>
@@ -114,6 +112,9 @@ internal sealed class PartContent : IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public void Dispose() => _owned.ForEach(o => o.Dispose());
+
     private static void Append(CheckpointWriter writer, FileTensor stored, Tensor value, ScalarType type)
     {
         using var noGrad = no_grad();
@@ -123,8 +124,6 @@ internal sealed class PartContent : IDisposable
         using var laidOut = stored.IsTransposed ? typed.t() : typed.alias();
         writer.Append(stored.Name, laidOut);
     }
-
-    public void Dispose() => _owned.ForEach(o => o.Dispose());
 
     private void Add(string name, InputTransform? transform)
     {
