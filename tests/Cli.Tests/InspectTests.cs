@@ -18,6 +18,10 @@ public sealed class InspectTests
     }
 
     [Fact]
+    public async Task TiedHead_IsNoTensorOfItsOwn() =>
+        Assert.Contains("124,439,808 parameters in 148 tensors", (await Run.Of("inspect", "gpt2")).Ok().Output);
+
+    [Fact]
     public async Task Structure_NamesWhatFoldsAndWhatFuses()
     {
         var facts = (await Run.Of("inspect", Data.Fixture("llama2-gqa"), "--json")).Ok().Json.Single();

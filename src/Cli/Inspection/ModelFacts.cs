@@ -16,8 +16,8 @@ internal sealed class ModelFacts
         Architecture = architecture;
         Config = config;
         Structure = architecture.StructureOf(config);
-        Tensors = [.. architecture.TensorsOf(config)];
-        Parameters = Tensors.Where(t => t.TiedTo is null).Sum(t => t.Shape.Aggregate(1L, (a, b) => checked(a * b)));
+        Tensors = [.. architecture.TensorsOf(config).Where(t => t.TiedTo is null)];
+        Parameters = Tensors.Sum(t => t.Shape.Aggregate(1L, (a, b) => checked(a * b)));
         using var shapes = architecture.Create(config, new BuildOptions { Device = torch.META });
         CacheValuesPerToken = shapes.Context.CacheShapes.Sum(s => 2L * s.KvHeads * s.HeadDim);
         Blocks = shapes.AllBlocks.Count;
@@ -32,9 +32,10 @@ internal sealed class ModelFacts
 
     public ModelStructure Structure { get; }
 
+    /// <summary>The weights, a tied matrix once.</summary>
     public IReadOnlyList<TensorSpec> Tensors { get; }
 
-    /// <summary>Number of weights, a tied matrix counted once.</summary>
+    /// <summary>Number of weights.</summary>
     public long Parameters { get; }
 
     public int Blocks { get; }
