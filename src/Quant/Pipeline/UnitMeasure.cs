@@ -32,7 +32,7 @@ internal sealed record UnitMeasure(long Dense, long Packed, double Milliseconds)
             Packed = Packed + (long)embedding.Rows * (embedding.Width * embedding.Format.Bits / 8 + sizeof(float)),
         };
 
-    private static long DenseIn(Unit unit) => 
+    private static long DenseIn(Unit unit) =>
         unit.Slots.Select(slot => slot.Parameter ?? (slot.Layer as Embedding)?.Weight).OfType<Parameter>().Distinct().Sum(p => p.Shape.Aggregate(1L, (count, size) => count * size));
 
     private static long PackedIn(Unit unit) => unit.Linears.Values.Select(slot => slot.Linear).OfType<QuantizedLinear>().Sum(linear => linear.Bytes);
