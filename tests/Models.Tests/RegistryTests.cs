@@ -52,6 +52,15 @@ public sealed class RegistryTests
 
     /// <summary>The first conversions of LLaMA to transformers spell their class so.</summary>
     [Fact]
+    public void AnUnknownType_BesideAKnownClass_IsRefused_UnlessTheCheckpointHasCodeOfItsOwn()
+    {
+        var error = Assert.Throws<InvalidInputException>(() => Find(JsonNode.Parse("""{"model_type": "mistral", "architectures": ["LlamaForCausalLM"]}""")!));
+        Assert.Contains("model_type 'mistral'", error.Message);
+        Assert.Contains("'llama'", error.Message);
+        Assert.Equal("Llama", Find(JsonNode.Parse("""{"model_type": "atom", "architectures": ["LlamaForCausalLM"], "auto_map": {"AutoModelForCausalLM": "model_atom.LlamaForCausalLM"}}""")!).Name);
+    }
+
+    [Fact]
     public void OldClassOfLlama_SelectsIt() => Assert.Equal("Llama", Find(JsonNode.Parse("""{"architectures": ["LLaMAForCausalLM"]}""")!).Name);
 
     /// <summary>PaddleNLP's files lack what tells ChatGLM and ChatGLM2 apart; their types and classes do.</summary>

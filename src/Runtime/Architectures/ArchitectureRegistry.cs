@@ -33,7 +33,7 @@ public static class ArchitectureRegistry
     }
 
     /// <summary>The architecture of a config, by its <c>model_type</c>, <c>architectures</c> and <c>auto_map</c>, in this order.</summary>
-    /// <exception cref="InvalidInputException">None fits, or several do; the message lists the known ones.</exception>
+    /// <exception cref="InvalidInputException">None fits, several do, or type and class contradict each other; the message lists the known ones.</exception>
     public static ArchitectureInfo Find(ConfigReader config)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -41,6 +41,9 @@ public static class ArchitectureRegistry
         var classes = config.StringArray("architectures").Concat(AutoMap(config)).ToArray();
         var byType = All.Where(a => type is not null && (a.ModelType == type || a.PaddleModelType == type)).ToArray();
         var byClass = All.Where(a => a.Architectures.Concat(a.PaddleArchitectures).Intersect(classes, StringComparer.Ordinal).Any()).ToArray();
+        // Code of a checkpoint's own may give its model any type; without any, a type is a promise of what is computed.
+        if (type is not null && byType.Length == 0 && byClass.Length > 0 && !config.Has("auto_map"))
+            throw new InvalidInputException($"{config.Location}: model_type '{type}' is not known, but 'architectures' names {byClass[0].Name}'s class; if that is the architecture, set model_type to '{byClass[0].ModelType}'.");
         var candidates = byType.Length == 0 ? byClass : byType.Length == 1 || !byType.Intersect(byClass).Any() ? byType : [.. byType.Intersect(byClass)];
         var fitting = candidates.Where(a => a.RequiredKey is null || config.Has(a.RequiredKey)).ToArray();
         if (fitting.Length > 1 && fitting.Any(a => a.RequiredKey is not null))

@@ -27,3 +27,12 @@ public interface INorm : IWeighted
     /// <summary>The same by plain operators.</summary>
     Flow Eager(Flow x);
 }
+
+/// <summary>What is added to a mean square before its root is taken.</summary>
+internal static class NormEpsilon
+{
+    /// <summary>Refuses what would make roots of negative numbers.</summary>
+    /// <exception cref="InvalidInputException">It is negative or no number.</exception>
+    public static double Checked(double epsilon) =>
+        epsilon >= 0 && double.IsFinite(epsilon) ? epsilon : throw new InvalidInputException(FormattableString.Invariant($"a norm's ε cannot be {epsilon}: it is 0 or a small positive number."));
+}

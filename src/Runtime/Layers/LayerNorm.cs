@@ -14,12 +14,13 @@ public sealed class LayerNorm : INorm
     /// <param name="width">Features that are normalised.</param>
     /// <param name="epsilon">ε.</param>
     /// <param name="bias">Whether there is a bias.</param>
+    /// <exception cref="InvalidInputException">ε is negative or no number.</exception>
     public LayerNorm(BuildContext build, int width, double epsilon = 1e-5, bool bias = true)
     {
         ArgumentNullException.ThrowIfNull(build);
         _build = build;
         _shape = [width];
-        Epsilon = epsilon;
+        Epsilon = NormEpsilon.Checked(epsilon);
         Weight = new Parameter(build, width);
         if (bias)
             Bias = new Parameter(build, width);

@@ -15,11 +15,12 @@ public sealed class RmsNorm : INorm
     /// <param name="build">The model being built.</param>
     /// <param name="width">Features that are normalised.</param>
     /// <param name="epsilon">ε.</param>
+    /// <exception cref="InvalidInputException">ε is negative or no number.</exception>
     public RmsNorm(BuildContext build, int width, double epsilon = 1e-6)
     {
         ArgumentNullException.ThrowIfNull(build);
         _build = build;
-        _epsilon = epsilon;
+        _epsilon = NormEpsilon.Checked(epsilon);
         Epsilon = epsilon;
         Weight = new Parameter(build, width);
     }

@@ -126,6 +126,16 @@ public sealed class FormulaTests
         Near(expected, rotary.Apply(x, pass), 2e-4); // float32 angles: 1000 · 2⁻²⁴
     }
 
+    [Theory]
+    [InlineData(-1e-5)]
+    [InlineData(double.NaN)]
+    public void Norm_OfANegativeEpsilon_IsRefused(double epsilon)
+    {
+        using var build = new BuildContext(new BuildOptions());
+        Assert.Contains("ε", Assert.Throws<Generated.InvalidInputException>(() => new RmsNorm(build, 4, epsilon)).Message);
+        Assert.Contains("ε", Assert.Throws<Generated.InvalidInputException>(() => new LayerNorm(build, 4, epsilon)).Message);
+    }
+
     [Fact]
     public void Rotary_ByTwoPositions_TurnsEachHalfOfAHeadByOne()
     {
