@@ -5,27 +5,31 @@ namespace Generated.Benchmarks;
 /// <summary>Sizes of a kernel benchmark: <c>--name value</c> pairs.</summary>
 internal sealed record BenchOptions
 {
-    public int Rows { get; private init; } = 1;
+    public int Rows { get; init; } = 1;
 
-    public int In { get; private init; } = 2048;
+    public int Length { get; init; } = 128;
+
+    public int In { get; init; } = 2048;
 
     public int Out { get; private init; } = 5632;
 
     public int Kv { get; private init; } = 256;
 
-    public int Ffn { get; private init; } = 5632;
+    public int Ffn { get; init; } = 5632;
 
-    public int Layers { get; private init; } = 22;
+    public int Layers { get; init; } = 22;
 
-    public int Vocab { get; private init; } = 32000;
+    public int Vocab { get; init; } = 32000;
 
     public int Threads { get; private init; } = Environment.ProcessorCount;
 
     public int Rounds { get; private init; } = 15;
 
-    public static BenchOptions Parse(string[] args)
+    /// <param name="args">The pairs.</param>
+    /// <param name="defaults">What is not given; null for the benchmarks' own.</param>
+    public static BenchOptions Parse(string[] args, BenchOptions? defaults = null)
     {
-        var options = new BenchOptions();
+        var options = defaults ?? new BenchOptions();
         for (var i = 0; i < args.Length; i += 2)
         {
             if (i + 1 == args.Length || !int.TryParse(args[i + 1], NumberStyles.None, CultureInfo.InvariantCulture, out var value) || value < 1)
@@ -33,6 +37,7 @@ internal sealed record BenchOptions
             options = args[i] switch
             {
                 "--rows" => options with { Rows = value },
+                "--length" => options with { Length = value },
                 "--in" => options with { In = value },
                 "--out" => options with { Out = value },
                 "--kv" => options with { Kv = value },
@@ -41,7 +46,7 @@ internal sealed record BenchOptions
                 "--vocab" => options with { Vocab = value },
                 "--threads" => options with { Threads = value },
                 "--rounds" => options with { Rounds = value },
-                _ => throw new InvalidInputException($"There is no option {args[i]}; use --rows, --in, --out, --kv, --ffn, --layers, --vocab, --threads or --rounds."),
+                _ => throw new InvalidInputException($"There is no option {args[i]}; use --rows, --length, --in, --out, --kv, --ffn, --layers, --vocab, --threads or --rounds."),
             };
         }
         return options;

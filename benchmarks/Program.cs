@@ -7,6 +7,7 @@ var verbs = new SortedDictionary<string, (string Does, Func<string[], int> Run)>
     ["generator"] = ("the compiler of declarations: its first run, and each kind of edit", GeneratorBench.Run),
     ["kernels"] = ("one linear layer: kernels beside libtorch's linears and the memory's read bandwidth", KernelBench.Run),
     ["linears"] = ("all linears of one decoding step, in every weight format beside libtorch's float32", DecodeLinearsBench.Run),
+    ["random"] = ("nothing: writes a checkpoint of random weights that quantization is measured on", RandomCheckpoint.Run),
     ["tokenizers"] = ("encoding whole files, beside Microsoft.ML.Tokenizers", TokenizerBenchmarks.Run),
 };
 
