@@ -22,8 +22,16 @@ internal static class UnusedMemory
     {
         if (bytes < Large)
             return;
-        GCSettings.LargeObjectHeapCompactionMode = GCLargeObjectHeapCompactionMode.CompactOnce;
-        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        CollectManaged();
+        ReturnFreed();
+    }
+
+    /// <summary>
+    /// Gives back what native code has freed. Aligned tensors leave gaps that tensors of the same size do not fit in, so that a loop over equal
+    /// parts may leave a multiple of what it uses behind.
+    /// </summary>
+    public static void ReturnFreed()
+    {
         if (LibTorch.KeepsFreedMemory)
             Libc.ReturnFreedMemory();
     }
@@ -34,6 +42,12 @@ internal static class UnusedMemory
         if (LibTorch.KeepsFreedMemory && Interlocked.Increment(ref _periods) == 1)
             Libc.MapAllocations(Mapped);
         return new Period();
+    }
+
+    private static void CollectManaged()
+    {
+        GCSettings.LargeObjectHeapCompactionMode = GCLargeObjectHeapCompactionMode.CompactOnce;
+        GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
     }
 
     private sealed class Period : IDisposable

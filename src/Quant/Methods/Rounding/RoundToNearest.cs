@@ -1,4 +1,5 @@
 using Generated.Layers;
+using Generated.Native;
 using Generated.Quant.Calibration;
 using Generated.Quant.Recipes;
 using Generated.Quant.Weights;
@@ -10,6 +11,8 @@ namespace Generated.Quant.Methods;
 /// <summary>Quantizes every weight to the nearest code.</summary>
 internal static class RoundToNearest
 {
+    private const int PartsBetweenReturns = 8;
+
     /// <summary>Quantizes a weight.</summary>
     /// <param name="weight">[out, in], any floating type; computed in float32 or wider.</param>
     /// <param name="format">The format.</param>
@@ -29,6 +32,7 @@ internal static class RoundToNearest
     {
         using var noGrad = no_grad();
         var whole = new StackedWeight(weight.OutWidth, weight.InWidth, format);
+        var parts = 0;
         // Rows have scales of their own, but for a format with one scale.
         foreach (var (start, count) in weight.Ranges(format.Per == Granularity.Tensor ? long.MaxValue : WeightRows.AtOnce))
         {
@@ -36,6 +40,8 @@ internal static class RoundToNearest
             var rows = Checked(weight.Rows(start, count));
             using var grid = WeightGrid.Fit(rows, format, rounding, clip?.narrow(0, start, count));
             whole.Add(grid.Codes(rows, rounding), grid.Scale, grid.Zero);
+            if (++parts % PartsBetweenReturns == 0)
+                UnusedMemory.ReturnFreed();
         }
 
         return whole.Whole;
