@@ -98,9 +98,8 @@ public sealed class QuantizedCheckpointWriter : IDisposable
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(states);
-        var inBlocks = model.AllBlocks.SelectMany(b => b.Weights()).Select(s => s.Name).ToHashSet(StringComparer.Ordinal);
         using var content = new PartContent();
-        var weights = model.Weights().Where(s => !inBlocks.Contains(s.Name)).Select(Stored).ToList();
+        var weights = model.WeightsOutsideBlocks().Select(Stored).ToList();
         if (embedding is not null)
             weights = WithoutEmbedding(weights, embedding, content);
         Collect(content, weights, [.. model.LinearSites.Where(s => s.Get(model) is not null).Select(s => new LinearSlot(model, s, Ends))], states);

@@ -69,13 +69,11 @@ internal static class PlannedManifest
     /// <summary>A block, or what is outside blocks, without memory.</summary>
     private sealed class ShapeUnit(CausalModel model, int block) : Unit
     {
-        private readonly HashSet<string> _inBlocks = [.. model.AllBlocks.SelectMany(b => b.Weights()).Select(slot => slot.Name)];
-
         public override int Block => block;
 
         public override string Title => block < 0 ? "what is outside blocks" : $"block {block}";
 
-        public override IEnumerable<WeightSlot> Slots => block < 0 ? model.Weights().Where(slot => !_inBlocks.Contains(slot.Name)) : model.AllBlocks[block].Weights();
+        public override IEnumerable<WeightSlot> Slots => block < 0 ? model.WeightsOutsideBlocks() : model.AllBlocks[block].Weights();
 
         public override BuildContext Context => model.Context;
 

@@ -87,7 +87,6 @@ internal sealed class BlockUnit(StreamedBlock loaded) : Unit
 internal sealed class EndsUnit(CausalModel model, bool isBefore) : Unit
 {
     private const long LogitsAtOnce = 1 << 23;
-    private readonly HashSet<string> _inBlocks = [.. model.AllBlocks.SelectMany(block => block.Weights()).Select(slot => slot.Name)];
 
     /// <summary>The model.</summary>
     public CausalModel Model => model;
@@ -96,7 +95,7 @@ internal sealed class EndsUnit(CausalModel model, bool isBefore) : Unit
 
     public override string Title => isBefore ? "what is before the blocks" : "what is behind the blocks";
 
-    public override IEnumerable<WeightSlot> Slots => model.Weights().Where(slot => !_inBlocks.Contains(slot.Name));
+    public override IEnumerable<WeightSlot> Slots => model.WeightsOutsideBlocks();
 
     public override BuildContext Context => model.Context;
 

@@ -114,6 +114,13 @@ public abstract class CausalModel : IDisposable
     /// <summary>The weights of this rank, each once.</summary>
     public IEnumerable<Parameter> Parameters() => Weights().Select(w => w.Parameter).OfType<Parameter>().Distinct();
 
+    /// <summary>The weights that belong to no block.</summary>
+    internal IEnumerable<WeightSlot> WeightsOutsideBlocks()
+    {
+        var inBlocks = AllBlocks.SelectMany(block => block.Weights()).Select(slot => slot.Name).ToHashSet(StringComparer.Ordinal);
+        return Weights().Where(slot => !inBlocks.Contains(slot.Name));
+    }
+
     /// <summary>A cache for <paramref name="batch"/> rows of at most <paramref name="maxLength"/> tokens.</summary>
     public KvCache NewCache(int batch, int maxLength) => KvCache.Create(Context.CacheShapes, batch, maxLength, Dtype, Device);
 

@@ -94,7 +94,7 @@ internal sealed class StreamedLinear : Linear, IMatrixLinear
         Tensor? all = null;
         foreach (var (start, count) in this.Ranges())
         {
-            using var rows = Rows(start, count, HasUnitRows || _areRowsFixed);
+            using var rows = Rows(start, count, _shape.HasUnitRows);
             using var shift = bias?.narrow(0, start, count);
             var product = multiply(x, rows, shift);
             if (count == OutWidth)
@@ -136,7 +136,7 @@ internal sealed class StreamedLinear : Linear, IMatrixLinear
         {
             _linear = linear;
             var (_, count) = linear.Ranges(Uncached).First();
-            linear._standIn = linear.Rows(0, count, linear.HasUnitRows || linear._areRowsFixed).DetachFromDisposeScope();
+            linear._standIn = linear.Rows(0, count, linear._shape.HasUnitRows).DetachFromDisposeScope();
         }
 
         public void Dispose()

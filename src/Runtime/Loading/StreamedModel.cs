@@ -86,7 +86,7 @@ internal sealed class StreamedModel : IDisposable
         {
             if (streams)
                 Stream(model);
-            Fill(Ends(model).Where(slot => slot.Parameter is { } parameter && parameter.Value.device_type != DeviceType.META));
+            Fill(model.WeightsOutsideBlocks().Where(slot => slot.Parameter is { } parameter && parameter.Value.device_type != DeviceType.META));
             return model;
         }
         catch
@@ -122,16 +122,10 @@ internal sealed class StreamedModel : IDisposable
         _checkpoint.Dispose();
     }
 
-    private static IEnumerable<WeightSlot> Ends(CausalModel model)
-    {
-        var inBlocks = model.AllBlocks.SelectMany(block => block.Weights()).Select(slot => slot.Name).ToHashSet(StringComparer.Ordinal);
-        return model.Weights().Where(slot => !inBlocks.Contains(slot.Name));
-    }
-
     /// <summary>Leaves embedding and linears outside blocks in the checkpoint and gives the other matrices there their memory.</summary>
     private void Stream(CausalModel model)
     {
-        var slots = Ends(model).ToList();
+        var slots = model.WeightsOutsideBlocks().ToList();
         foreach (var slot in slots)
         {
             if (slot.Layer is Embedding { Table: null } embedding)

@@ -27,10 +27,10 @@ internal static class EmbeddingQuantizer
         var codes = new short[(long)rows * width];
         var scales = new float[rows];
         var limit = (1 << (format.Bits - 1)) - 1;
-        for (var start = 0; start < rows; start += RowsAtOnce)
+        foreach (var (start, count) in weight.Ranges((long)RowsAtOnce * width))
         {
             using var scope = NewDisposeScope();
-            var part = weight.Rows(start, Math.Min(RowsAtOnce, rows - start)).cpu();
+            var part = weight.Rows(start, count).cpu();
             Calibration.Finite.Require(part, "The embedding's weights");
             part = part.to_type(ScalarType.Float32);
             var largest = part.abs().amax([1], keepdim: true);

@@ -21,9 +21,7 @@ internal static class RoundToNearest
     /// <exception cref="InvalidInputException">The weight holds NaN or infinity.</exception>
     public static QuantizedWeight Quantize(Tensor weight, WeightFormat format, Rounding rounding, Tensor? clip = null)
     {
-        ArgumentNullException.ThrowIfNull(weight);
-        if (weight.dim() != 2 || weight.numel() == 0)
-            throw new ArgumentException($"A weight of [{string.Join(", ", weight.shape)}] is no matrix.", nameof(weight));
+        RequireMatrix(weight);
         return Quantize(new TensorRows(weight), format, rounding, clip);
     }
 
@@ -50,10 +48,15 @@ internal static class RoundToNearest
     /// <summary>A weight in float32 or wider, checked.</summary>
     internal static Tensor Checked(Tensor weight)
     {
+        RequireMatrix(weight);
+        Finite.Require(weight, "The weights");
+        return weight.dtype is ScalarType.Float64 ? weight : weight.to_type(ScalarType.Float32);
+    }
+
+    private static void RequireMatrix(Tensor weight)
+    {
         ArgumentNullException.ThrowIfNull(weight);
         if (weight.dim() != 2 || weight.numel() == 0)
             throw new ArgumentException($"A weight of [{string.Join(", ", weight.shape)}] is no matrix.", nameof(weight));
-        Finite.Require(weight, "The weights");
-        return weight.dtype is ScalarType.Float64 ? weight : weight.to_type(ScalarType.Float32);
     }
 }

@@ -1,9 +1,10 @@
 using System.Runtime.InteropServices;
 using Generated.Quant.Recipes;
+using Generated.Quant.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Generated.Quant.Weights;
+namespace Generated.Quant.Methods;
 
 /// <summary>A weight that is quantized some rows at a time, whose codes go to their places at once: nothing is held twice.</summary>
 /// <param name="outWidth">Rows of the whole.</param>
@@ -25,10 +26,9 @@ internal sealed class StackedWeight(int outWidth, int inWidth, WeightFormat form
     /// <param name="groupIndex">Group of each column, the same for all rows; null where columns are in order.</param>
     public void Add(Tensor codes, Tensor scale, Tensor? zero, int[]? groupIndex = null)
     {
-        var groupSize = format.Per == Granularity.Group ? Math.Min(format.GroupSize, inWidth) : inWidth;
-        var groups = (long)scale.shape[1];
+        var groups = scale.shape[1];
         _whole ??= new QuantizedWeight(
-            outWidth, inWidth, format.Bits, groupSize, new byte[(long)outWidth * inWidth], new float[outWidth * groups],
+            outWidth, inWidth, format.Bits, WeightGrid.GroupSize(format, inWidth), new byte[(long)outWidth * inWidth], new float[outWidth * groups],
             zero is null ? null : new byte[outWidth * groups], groupIndex);
         Put(codes, ScalarType.Byte, _whole.Codes, (long)_rows * inWidth);
         Put(scale, ScalarType.Float32, _whole.Scales, _rows * groups);
